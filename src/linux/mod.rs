@@ -1,0 +1,29 @@
+//! One file a kernel facility. Knows nothing of containers; errors are plain `Errno`.
+//! The only place with `unsafe`, each block with its reason.
+
+pub mod capability;
+pub mod cgroup_tree;
+pub mod clone;
+pub mod credentials;
+pub mod device;
+pub mod fd;
+pub mod host;
+pub mod keyring;
+pub mod memfd;
+pub mod mount;
+pub mod namespace;
+pub mod network;
+pub mod path;
+pub mod pidfd;
+pub mod process;
+pub mod procfs;
+pub mod rlimit;
+pub mod scheduler;
+pub mod seal;
+pub mod seccomp;
+pub mod signal;
+pub mod socket;
+pub mod terminal;
+
+pub use nix::Result;
+pub use nix::errno::Errno;

@@ -1,0 +1,9 @@
+//! trug: an OCI low-level container runtime. Seal, parse, dispatch, exit status.
+
+mod bundle;
+mod cgroup;
+mod linux;
+mod plan;
+mod report;
+
+fn main() {}

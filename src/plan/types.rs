@@ -1,0 +1,347 @@
+//! The plan as data: what `stage/` will do, in order. Printing it is reading the container.
+//!
+//! A plan holds decisions, never descriptors and never a snapshot of the container's files: a path
+//! inside the root filesystem is resolved by its step, inside the root, when the step runs.
+
+use std::path::PathBuf;
+
+use oci_spec::runtime::{Hook, LinuxIntelRdt, LinuxResources, Scheduler};
+use serde::Serialize;
+
+use crate::linux::mount::{Attributes, Propagation};
+use crate::linux::namespace::Kind;
+
+/// A JSON pointer into config.json, `/mounts/3`.
+pub type Pointer = String;
+
+/// Everything that creating one container takes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Plan {
+    /// Namespaces to make with the one clone3.
+    pub new_namespaces: Vec<Kind>,
+    /// Namespaces to join, in this order (user first); opened by the parent, joined by init, but
+    /// for `pid`, which the parent joins for its children.
+    pub joined_namespaces: Vec<JoinedNamespace>,
+    /// Maps for a new user namespace, written by the parent.
+    pub id_maps: Option<IdMaps>,
+    /// Where the container goes and what it may use.
+    pub cgroup: Cgroup,
+    /// The root filesystem on the host; cloned by the parent, attached by init.
+    pub rootfs: Rootfs,
+    /// Hooks that the parent runs. createContainer and startContainer are steps of init.
+    pub hooks: ParentHooks,
+    /// Whether init makes a terminal and hands its master to the parent.
+    pub terminal: bool,
+    /// What init does, in order.
+    pub steps: Vec<Step>,
+}
+
+/// Everything that one more process in a running container takes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ExecPlan {
+    /// Which namespaces of init to join; all that differ from the caller's.
+    pub namespaces: Vec<Kind>,
+    pub terminal: bool,
+    pub steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct JoinedNamespace {
+    pub kind: Kind,
+    pub path: PathBuf,
+    pub pointer: Pointer,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct IdMaps {
+    pub uids: Vec<IdMap>,
+    pub gids: Vec<IdMap>,
+}
+
+/// `size` ids from `container` on are the host's from `host` on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct IdMap {
+    pub container: u32,
+    pub host: u32,
+    pub size: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Cgroup {
+    /// linux.cgroupsPath as it is written; the driver resolves it.
+    pub path: Option<PathBuf>,
+    /// Limits and device rules; the default device rules included.
+    pub resources: LinuxResources,
+    pub intel_rdt: Option<LinuxIntelRdt>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Rootfs {
+    /// Absolute, symlinks followed once by the loader.
+    pub path: PathBuf,
+    pub enter: EnterRoot,
+    /// Propagation of the clone of the host's tree (and of every bind) before the configured one.
+    pub propagation: Propagation,
+}
+
+/// How the root filesystem becomes `/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum EnterRoot {
+    /// In a mount namespace of its own: pivot_root.
+    Pivot,
+    /// `--no-pivot`: move the root mount over `/` and chroot.
+    Move,
+    /// In the host's mount namespace: mount at the root filesystem's own path, and chroot.
+    Chroot,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ParentHooks {
+    pub prestart: Vec<Hook>,
+    pub create_runtime: Vec<Hook>,
+    pub poststart: Vec<Hook>,
+    pub poststop: Vec<Hook>,
+}
+
+/// One small thing that init does.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Step {
+    pub action: Action,
+    /// The place in config.json that asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<Pointer>,
+}
+
+/// What a step does. Paths are absolute container paths, lexically clean.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum Action {
+    /// setns to a namespace that the parent opened (`Plan::joined_namespaces`).
+    JoinNamespace(Kind),
+    /// cgroup v1 places a process after clone3, so the namespace can only be made then.
+    UnshareCgroupNamespace,
+    /// setsid.
+    NewSession,
+    /// Join a fresh session keyring of this name.
+    JoinSessionKeyring {
+        name: String,
+    },
+    /// Bring `lo` up in a new network namespace.
+    LoopbackUp,
+    /// Keep later mounts from the host (new mount namespace) and attach the root filesystem.
+    AttachRootfs,
+    Mount(Box<Mount>),
+    MakeDevice(Device),
+    /// A symlink in the root filesystem; one that is there already is left alone.
+    MakeSymlink {
+        path: PathBuf,
+        target: PathBuf,
+    },
+    /// `/dev/ptmx` -> `pts/ptmx`, whatever was there before (runc).
+    LinkPtmx,
+    /// Tell the parent that the root filesystem stands; it sets limits and runs prestart and
+    /// createRuntime hooks; go on at its word.
+    AwaitRuntimeHooks,
+    /// createContainer hooks: in the container's namespaces, before the pivot, cwd in the rootfs.
+    RunCreateContainerHooks(Vec<Hook>),
+    /// Open a terminal pair on the container's devpts and send its master to the parent.
+    OpenTerminal {
+        size: Option<TerminalSize>,
+    },
+    /// Pivot, move or chroot into the root filesystem.
+    EnterRootfs(EnterRoot),
+    /// linux.rootfsPropagation, after the pivot.
+    SetRootPropagation(Propagation),
+    /// Bind the terminal's slave on `/dev/console` and make it the controlling terminal and stdio.
+    AttachTerminal {
+        console: bool,
+    },
+    /// Make one mount (not its children) read-only: root.readonly, or a mount whose read-only flag
+    /// had to wait until things were made in it.
+    RemountReadonly {
+        path: PathBuf,
+    },
+    SetUmask(u32),
+    SetHostname(String),
+    SetDomainname(String),
+    /// `key` as in /proc/sys, with slashes.
+    WriteSysctl {
+        key: String,
+        value: String,
+    },
+    ReadonlyPath(PathBuf),
+    MaskPath(PathBuf),
+    SetOomScoreAdj(i32),
+    SetRlimit {
+        resource: Rlimit,
+        soft: u64,
+        hard: u64,
+    },
+    SetScheduler(Box<Scheduler>),
+    SetIoPriority {
+        class: IoClass,
+        level: u8,
+    },
+    /// CPU list (`0-3,7`) to run on; empty for every CPU the cgroup has.
+    SetCpuAffinity(String),
+    SetPersonality {
+        domain: u64,
+    },
+    SetMemoryPolicy {
+        mode: u32,
+        flags: u32,
+        nodes: String,
+    },
+    NoNewPrivileges,
+    /// AppArmor profile for the next exec.
+    SetAppArmorProfile(String),
+    /// SELinux label for the next exec.
+    SetSelinuxLabel(String),
+    /// Install the compiled filter (`Plan`'s parent compiles it before the fork).
+    LoadSeccomp,
+    DropBoundingCapabilities {
+        keep: Capabilities,
+    },
+    /// Groups, gid, uid (capabilities kept), umask.
+    SetCredentials(Credentials),
+    SetCapabilities(CapabilitySets),
+    /// chdir, and prove that it is inside the root.
+    ChangeDirectory(PathBuf),
+    /// HOME from the container's passwd if env has none, then find args[0] on env's PATH.
+    ResolveExecutable,
+    /// Tell the parent that all is made; wait for its commit.
+    AwaitCommit,
+    /// Wait on the fifo for `trug start`.
+    AwaitStart,
+    /// startContainer hooks, as the container's own user and confinement.
+    RunStartContainerHooks(Vec<Hook>),
+    /// Close all but stdio and `preserve_fds` more, reset signals, and execve.
+    Execute(Command),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Command {
+    pub args: Vec<String>,
+    /// The last of duplicates kept, in first-seen order.
+    pub env: Vec<String>,
+    /// Descriptors above stdio that the program keeps (LISTEN_FDS and --preserve-fds).
+    pub extra_fds: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct TerminalSize {
+    pub rows: u16,
+    pub columns: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Credentials {
+    pub uid: u32,
+    pub gid: u32,
+    /// None keeps the caller's groups (where setgroups is denied).
+    pub groups: Option<Vec<u32>>,
+    pub umask: u32,
+}
+
+/// Capability names without `CAP_`, sorted.
+pub type Capabilities = Vec<String>;
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct CapabilitySets {
+    pub effective: Capabilities,
+    pub permitted: Capabilities,
+    pub inheritable: Capabilities,
+    pub ambient: Capabilities,
+}
+
+/// A resource limit by its spec name, `RLIMIT_NOFILE`.
+pub type Rlimit = String;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum IoClass {
+    Realtime,
+    BestEffort,
+    Idle,
+}
+
+/// One node of /dev.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Device {
+    pub path: PathBuf,
+    pub kind: DeviceKind,
+    pub major: u32,
+    pub minor: u32,
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    /// Bind the host's node instead of making one (in a user namespace).
+    pub bind: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum DeviceKind {
+    Char,
+    Block,
+    Fifo,
+}
+
+/// One entry of `mounts`, options sorted out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Mount {
+    pub target: PathBuf,
+    pub source: MountSource,
+    /// Flags of this one mount.
+    pub attributes: Attributes,
+    /// Flags of this mount and all below (`rro`, …).
+    pub recursive_attributes: Attributes,
+    /// Propagation changes, in order, after it is attached.
+    pub propagation: Vec<Propagation>,
+    /// mounts[].uidMappings/gidMappings, or `idmap`/`ridmap`.
+    pub idmap: Option<MountIdmap>,
+    /// The target and its parents must be plain directories, never symlinks (proc and sysfs).
+    pub plain_directory: bool,
+    /// SELinux mount label, for filesystems that take one.
+    pub label: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum MountSource {
+    /// A clone of a host path, made by the parent before the fork.
+    Bind { source: PathBuf, recursive: bool },
+    /// A new filesystem.
+    Filesystem { kind: String, source: String, options: Vec<FsOption>, copy_up: bool },
+    /// The container's cgroups: v2 whole, or for v1 a tmpfs with one mount a hierarchy.
+    Cgroup(CgroupMount),
+    /// `remount`: change what is mounted at the target already.
+    Remount { options: Vec<FsOption> },
+    /// No filesystem, only a change of propagation of what is at the target (`["rslave"]` alone).
+    PropagationOnly,
+}
+
+/// What fsconfig is given: a flag (`ro`) or a pair (`size=64k`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FsOption {
+    pub key: String,
+    pub value: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum CgroupMount {
+    /// cgroup2 in a cgroup namespace of its own (or the bind of `Plan::cgroup`, where refused).
+    Unified { namespaced: bool },
+    /// A tmpfs, one mount a hierarchy under its directory name, and symlinks for co-mounted names.
+    PerHierarchy { namespaced: bool, hierarchies: Vec<CgroupHierarchy>, symlinks: Vec<(String, String)> },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CgroupHierarchy {
+    /// Directory name under /sys/fs/cgroup, `cpu,cpuacct`.
+    pub directory: String,
+    /// Mount data, `cpu,cpuacct` or `name=systemd,xattr`; `None` for the unified tree of a hybrid.
+    pub data: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MountIdmap {
+    pub maps: Option<IdMaps>,
+    pub recursive: bool,
+}

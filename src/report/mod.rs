@@ -1,0 +1,8 @@
+//! What trug tells people and programs: errors and log lines.
+//!
+//! Lowest floor, beside `linux/`: knows nothing of containers.
+
+pub mod error;
+pub mod log;
+
+pub use error::{Code, Context, Error, Result};
