@@ -2,6 +2,7 @@
 
 mod bundle;
 mod cgroup;
+mod container;
 mod linux;
 mod plan;
 mod report;

@@ -13,6 +13,10 @@ pub fn try_lock(fd: BorrowedFd) -> Result<bool> {
 pub fn lock(fd: BorrowedFd) -> Result<()> {
     todo!()
 }
+/// flock(LOCK_UN): for every process that shares the open file, so a child's copy keeps no lock.
+pub fn unlock(fd: BorrowedFd) -> Result<()> {
+    todo!()
+}
 /// Probes the calls of our floor (openat2, close_range, mount_setattr, open_tree, fsopen, move_mount, clone3, pidfd_open) without side effects;
 /// names those that answer ENOSYS (or EPERM where a filter hides them).
 pub fn missing_calls() -> Vec<&'static str> {
