@@ -1,27 +1,36 @@
 //! The lifecycle of a container: one file a command, on the store that remembers containers.
 //!
-//! Nothing here remembers a status: it is computed from the kernel at every look.
-
-use std::path::PathBuf;
-
-use crate::cgroup::Driver;
+//! Nothing here remembers a status: it is computed from the kernel at every look. What changes a
+//! container holds its lock; what only looks, or sends a signal, takes none and bears a container
+//! that vanishes under it.
 
 pub mod create;
+pub mod delete;
 pub mod exec;
+pub mod globals;
 pub mod hooks;
+pub mod kill;
+pub mod list;
+pub mod pause;
+pub mod ps;
 pub mod run;
 pub mod start;
 pub mod state;
 pub mod store;
+pub mod view;
 
-/// What the global flags come to, on this host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Globals {
-    /// Absolute directory that holds one directory a container.
-    pub root: PathBuf,
-    /// Who makes cgroups.
-    pub driver: Driver,
-    /// Whether we lack the rights of the host's root.
-    pub rootless: bool,
-    pub debug: bool,
+pub use globals::Globals;
+
+use crate::report::Result;
+use store::{Container, ContainerId, Store};
+
+/// Opens a container by id; takes no lock.
+///
+/// # Errors
+/// `Code::NotFound`, `container does not exist`.
+pub fn find(globals: &Globals, id: &ContainerId) -> Result<Container> {
+    match Store::open_existing(&globals.root)? {
+        Some(store) => store.find(id),
+        None => Err(store::not_found()),
+    }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use nix::unistd::Pid;
@@ -12,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Location;
 use crate::linux::procfs::Proc;
-use crate::linux::{self, Errno};
+use crate::linux::{self, Errno, host, pidfd};
+use crate::report::{Context, Result};
 
 /// The layout of state.json that this build writes, and the only one it reads.
 pub const FORMAT: u32 = 1;
@@ -32,6 +34,21 @@ impl ProcessId {
     /// ENOENT or ESRCH where there is none.
     pub fn look_up(proc: &Proc, pid: Pid) -> linux::Result<Self> {
         Ok(Self { pid: pid.as_raw(), start_time: proc.stat(pid)?.start_time })
+    }
+
+    /// A descriptor of it, if it still runs. Opened first and compared after: so it is the process
+    /// that was compared, whoever has its number later (`man 2 pidfd_open`).
+    pub fn hold(self, proc: &Proc) -> linux::Result<Option<OwnedFd>> {
+        if self.pid <= 0 {
+            return Ok(None);
+        }
+        let held = match pidfd::open(Pid::from_raw(self.pid)) {
+            Ok(held) => held,
+            // EINVAL and ENOENT: the number is a thread's that leads no process.
+            Err(Errno::ESRCH | Errno::EINVAL | Errno::ENOENT) => return Ok(None),
+            Err(errno) => return Err(errno),
+        };
+        Ok(self.is_alive(proc)?.then_some(held))
     }
 
     /// Whether it still runs: a zombie does not, nor does a stranger with its number.
@@ -97,6 +114,13 @@ pub struct State {
     pub own_pid_namespace: bool,
     #[serde(default)]
     pub no_new_keyring: bool,
+}
+
+impl State {
+    /// Whether the processes it names can still be there.
+    pub fn is_of_this_boot(&self, proc: &Proc) -> Result<bool> {
+        Ok(host::boot_id(proc).context("read the boot id")? == self.boot_id)
+    }
 }
 
 /// What a container is doing now, in the words of runtime-spec runtime.md#state (and `paused`).

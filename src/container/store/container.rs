@@ -85,7 +85,7 @@ impl Container {
     }
 
     /// Whether the directory is still the one that has the name.
-    fn is_current(&self) -> Result<bool> {
+    pub fn is_current(&self) -> Result<bool> {
         let held = fstat(&self.directory).with_context(|| format!("look at {:?}", self.path))?;
         match fstatat(&self.root, self.id.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(named) => Ok((named.st_dev, named.st_ino) == (held.st_dev, held.st_ino)),
@@ -167,13 +167,12 @@ impl Container {
     /// What the container is doing now, by the kernel.
     pub fn status(&self, state: &State) -> Result<Status> {
         let proc = Proc::open().context("open /proc")?;
-        let this_boot = host::boot_id(&proc).context("read the boot id")? == state.boot_id;
+        if !state.is_of_this_boot(&proc)? {
+            return Ok(Status::Stopped);
+        }
         let alive = |process: ProcessId| {
             process.is_alive(&proc).with_context(|| format!("look at process {}", process.pid))
         };
-        if !this_boot {
-            return Ok(Status::Stopped);
-        }
         if state.phase == Phase::Creating {
             return Ok(if alive(state.runtime)? { Status::Creating } else { Status::Stopped });
         }

@@ -120,7 +120,7 @@ impl Store {
 }
 
 /// What callers of runtimes match to learn that there is no such container.
-pub(super) fn not_found() -> Error {
+pub(crate) fn not_found() -> Error {
     Error::new(Code::NotFound, "container does not exist")
 }
 
