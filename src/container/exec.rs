@@ -155,13 +155,11 @@ impl Entering<'_> {
     fn enter(&mut self, init: OwnedFd, filter: Option<Filter>, sub_cgroup: &[String]) -> Result<Child> {
         let manager = Manager::new(self.state.cgroup.clone());
         let start = Start {
-            rootfs_path: PathBuf::new(),
             gate: Gate::Channel,
             proc: Proc::open().context("open /proc")?,
             prepared: Prepared { filter, ..Prepared::default() },
             hook_state: hooks::hook_state(self.state),
             user_namespace: self.plan.namespaces.contains(&Kind::User),
-            make_cwd: false,
         };
         let cgroup = match sub_cgroup.is_empty() {
             true => manager.clone_target()?,

@@ -132,6 +132,7 @@ impl Blueprint {
         let notify = NotifyRelay::wanted(&globals.root.join(id));
         let options = compile::Options {
             id,
+            bundle: &bundle.directory,
             rootfs: &bundle.rootfs,
             no_pivot: options.no_pivot,
             no_new_keyring: options.no_new_keyring,
@@ -139,6 +140,7 @@ impl Blueprint {
             listen_fds,
             notify_directory: notify.as_ref().map(NotifyRelay::directory),
             cgroup_tree: &tree,
+            kcore: std::path::Path::new("/proc/kcore").exists(),
         };
         let plan = compile::container(spec, &options)?;
         let filter = match spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()) {
@@ -230,13 +232,11 @@ impl Work {
         launch::prepare_cgroups(&blueprint.plan, &mut prepared, |key| paths.get(key).map(PathBuf::as_path))?;
 
         let start = Start {
-            rootfs_path: blueprint.bundle.rootfs.clone(),
             gate: self.gate(order)?,
             proc: Proc::open().context("open /proc")?,
             prepared,
             hook_state: blueprint.hook_state.clone(),
             user_namespace: blueprint.plan.id_maps.is_some(),
-            make_cwd: true,
         };
         let cgroup = self.manager.clone_target()?;
         let child = launch::spawn(&blueprint.plan, start, cgroup.as_ref().map(AsFd::as_fd))?;
