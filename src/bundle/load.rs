@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Process, Spec};
 
-use crate::report::Result;
+use crate::report::{Code, Context, Result};
 
 /// A bundle as it was found.
 pub struct Bundle {
@@ -23,7 +23,7 @@ pub fn bundle(directory: &Path) -> Result<Bundle> {
 }
 /// Parses the bytes of a config.json; errors carry the JSON pointer. Warns about and drops unknown capabilities, as runc.
 pub fn parse(raw: &[u8]) -> Result<Spec> {
-    todo!()
+    serde_json::from_slice(raw).context("parse config.json").code(Code::InvalidConfig)
 }
 /// A `--process` file of exec.
 pub fn process(path: &Path) -> Result<Process> {

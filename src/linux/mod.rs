@@ -23,7 +23,10 @@ pub mod seal;
 pub mod seccomp;
 pub mod signal;
 pub mod socket;
+mod syscall;
 pub mod terminal;
+#[cfg(test)]
+pub mod testing;
 
 pub use nix::Result;
 pub use nix::errno::Errno;
