@@ -15,7 +15,8 @@ use super::values::boolean;
 use super::version::program_name;
 
 /// Global flags that have a value; `scan` must know them without building the whole definition.
-const GLOBAL_VALUES: [&str; 6] = ["cgroup-manager", "criu", "log", "log-format", "root", "rootless"];
+pub(super) const GLOBAL_VALUES: [&str; 6] =
+    ["cgroup-manager", "criu", "log", "log-format", "root", "rootless"];
 
 /// What is wrong with a command line.
 #[derive(Debug)]
@@ -57,18 +58,24 @@ pub fn subcommand(arguments: &[OsString]) -> Option<String> {
 
 /// The plain form of a line. `definition` must be built; `arguments` has the program's name first.
 pub fn normalize(definition: &Command, arguments: &[OsString]) -> Result<Vec<OsString>, Fault> {
-    let mut reader = Reader { rest: arguments.iter(), plain: Vec::new(), help: false };
-    reader.plain.extend(reader.rest.next().cloned());
-    match reader.read(definition) {
-        Ok(()) => Ok(reader.plain),
-        Err(fault) => Err(Fault { read: reader.plain, ..fault }),
+    let mut reader =
+        Reader { definition, rest: arguments.iter(), globals: Vec::new(), command: Vec::new(), help: false };
+    reader.globals.extend(reader.rest.next().cloned());
+    let read = reader.read();
+    let plain = [reader.globals, reader.command].concat();
+    match read {
+        Ok(()) => Ok(plain),
+        Err(fault) => Err(Fault { read: plain, ..fault }),
     }
 }
 
 /// One word of a line.
 enum Token<'a> {
     /// `--name`, `-name`, `--name=value`.
-    Flag { name: &'a OsStr, value: Option<&'a OsStr> },
+    Flag {
+        name: &'a OsStr,
+        value: Option<&'a OsStr>,
+    },
     /// `--`
     Separator,
     Argument,
@@ -95,39 +102,43 @@ impl<'a> Token<'a> {
 }
 
 struct Reader<'a> {
+    definition: &'a Command,
     rest: std::slice::Iter<'a, OsString>,
-    plain: Vec<OsString>,
+    /// The program's name and the global flags, wherever they stood.
+    globals: Vec<OsString>,
+    /// The command and all that is its own.
+    command: Vec<OsString>,
     /// Help is asked for, so the rest need not be complete.
     help: bool,
 }
 
 impl<'a> Reader<'a> {
-    fn read(&mut self, definition: &Command) -> Result<(), Fault> {
+    fn read(&mut self) -> Result<(), Fault> {
         while let Some(token) = self.rest.next() {
             match Token::of(token) {
-                Token::Flag { name, value } => self.flag(definition, None, token, name, value)?,
+                Token::Flag { name, value } => self.flag(None, token, name, value)?,
                 Token::Separator => {}
-                Token::Argument => return self.command(definition, token),
+                Token::Argument => return self.command(token),
             }
         }
         Ok(())
     }
 
-    fn command(&mut self, definition: &Command, name: &'a OsString) -> Result<(), Fault> {
-        let Some(command) = definition.find_subcommand(name) else {
-            return Err(unknown_command(definition, name));
+    fn command(&mut self, name: &'a OsString) -> Result<(), Fault> {
+        let Some(command) = self.definition.find_subcommand(name) else {
+            return Err(unknown_command(self.definition, name));
         };
-        self.plain.push(name.clone());
+        self.command.push(name.clone());
         if command.get_name() == "help" {
-            self.plain.extend(self.rest.by_ref().cloned());
+            self.command.extend(self.rest.by_ref().cloned());
             return Ok(());
         }
         let arguments = self.flags_and_arguments(command)?;
         if !self.help {
             check_count(command, arguments.len())?;
         }
-        self.plain.push("--".into());
-        self.plain.extend(arguments);
+        self.command.push("--".into());
+        self.command.extend(arguments);
         Ok(())
     }
 
@@ -138,7 +149,7 @@ impl<'a> Reader<'a> {
         while let Some(token) = self.rest.next() {
             match Token::of(token) {
                 Token::Flag { name, value } => {
-                    self.flag(command, Some(command.get_name()), token, name, value)?;
+                    self.flag(Some(command), token, name, value)?;
                     continue;
                 }
                 Token::Separator => {}
@@ -158,47 +169,45 @@ impl<'a> Reader<'a> {
         Ok(arguments)
     }
 
+    /// A flag of the command, or else a global one.
     fn flag(
         &mut self,
-        level: &Command,
-        command: Option<&str>,
+        command: Option<&Command>,
         token: &OsStr,
         name: &OsStr,
         value: Option<&OsStr>,
     ) -> Result<(), Fault> {
         let fault = |text: String| Fault::new(command, text);
-        let Some((flag, long)) = find_flag(level, name) else {
+        let own = command.and_then(|command| find_flag(command, name));
+        let plain = if own.is_some() { &mut self.command } else { &mut self.globals };
+        let Some((flag, long)) = own.or_else(|| find_flag(self.definition, name)) else {
             let fault = fault(format!("flag provided but not defined: -{}", name.display()));
-            return Err(Fault { hint: similar(level, name), ..fault });
+            return Err(Fault { hint: similar(command.unwrap_or(self.definition), name), ..fault });
         };
-        if !matches!(flag.get_action(), ArgAction::Set | ArgAction::Append) {
+        if !flag.get_action().takes_values() {
             let Some(on) = value.map_or(Some(true), |value| value.to_str().and_then(boolean)) else {
                 let value = value.unwrap_or_default();
                 return Err(fault(format!("invalid value {value:?} for flag -{long}: not true or false")));
             };
             if on {
                 self.help |= is_help(flag);
-                self.plain.push(format!("--{long}").into());
+                plain.push(format!("--{long}").into());
             }
             return Ok(());
         }
-        let value = match value {
-            Some(value) => value,
-            None => match self.rest.next() {
-                Some(next) => next,
-                None => return Err(fault(format!("flag needs an argument: {}", token.display()))),
-            },
+        let Some(value) = value.or_else(|| self.rest.next().map(OsString::as_os_str)) else {
+            return Err(fault(format!("flag needs an argument: {}", token.display())));
         };
-        let mut plain = format!("--{long}=").into_bytes();
-        plain.extend(value.as_bytes());
-        self.plain.push(OsString::from_vec(plain));
+        let mut word = format!("--{long}=").into_bytes();
+        word.extend(value.as_bytes());
+        plain.push(OsString::from_vec(word));
         Ok(())
     }
 }
 
 impl Fault {
-    fn new(command: Option<&str>, text: String) -> Self {
-        let command = command.map(str::to_owned);
+    fn new(command: Option<&Command>, text: String) -> Self {
+        let command = command.map(|command| command.get_name().to_owned());
         Self { command, text, hint: None, status: super::FAILED, read: Vec::new() }
     }
 }
@@ -209,7 +218,8 @@ fn find_flag<'c>(level: &'c Command, name: &OsStr) -> Option<(&'c Arg, &'c str)>
     let letter = Some(name.chars().next()?).filter(|letter| letter.len_utf8() == name.len());
     level.get_arguments().find_map(|flag| {
         let long = flag.get_long()?;
-        (long == name || letter.is_some_and(|letter| flag.get_short() == Some(letter))).then_some((flag, long))
+        (long == name || letter.is_some_and(|letter| flag.get_short() == Some(letter)))
+            .then_some((flag, long))
     })
 }
 
@@ -230,7 +240,7 @@ fn suggestion(level: &Command, word: &OsStr, kind: ContextKind) -> Option<String
     let refusal = level.clone().try_get_matches_from([OsStr::new("trug"), word]).err()?;
     match refusal.get(kind)? {
         ContextValue::String(word) => Some(format!("did you mean {word}?")),
-        ContextValue::Strings(words) => Some(format!("did you mean {}?", words.first()?)),
+        ContextValue::Strings(words) => Some(format!("did you mean {}?", words.last()?)),
         _ => None,
     }
 }
@@ -249,7 +259,7 @@ fn check_count(command: &Command, count: usize) -> Result<(), Fault> {
     };
     let name = command.get_name();
     let text = format!("{}: {name:?} requires {what} argument(s)", program_name());
-    Err(Fault::new(Some(name), text))
+    Err(Fault::new(Some(command), text))
 }
 
 fn most_values(argument: &Arg) -> usize {

@@ -15,16 +15,16 @@ use crate::report::{Code, Result};
 pub struct Checkpoint {
     /// Directory for the images [default: ./checkpoint]
     #[arg(long, value_name = "DIRECTORY", value_parser = path())]
-    image_path: Option<PathBuf>,
+    pub(super) image_path: Option<PathBuf>,
     /// Directory for work files and logs
     #[arg(long, value_name = "DIRECTORY", value_parser = path())]
-    work_path: Option<PathBuf>,
+    pub(super) work_path: Option<PathBuf>,
     /// Directory of the images of an earlier pre-dump, relative to the image path
     #[arg(long, value_name = "DIRECTORY", value_parser = path())]
     parent_path: Option<PathBuf>,
     /// Let the container run on afterwards
     #[arg(long)]
-    leave_running: bool,
+    pub(super) leave_running: bool,
     /// Allow open TCP connections
     #[arg(long)]
     tcp_established: bool,
@@ -66,7 +66,7 @@ pub struct Checkpoint {
     auto_dedup: bool,
     /// Name of the container
     #[arg(value_name = "container-id")]
-    id: OsString,
+    pub(super) id: OsString,
 }
 
 impl Checkpoint {

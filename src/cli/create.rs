@@ -23,10 +23,10 @@ Examples:
 #[command(after_help = AFTER)]
 pub struct Create {
     #[command(flatten)]
-    flags: CreateFlags,
+    pub(super) flags: CreateFlags,
     /// Name for the container
     #[arg(value_name = "container-id")]
-    id: OsString,
+    pub(super) id: OsString,
 }
 
 /// What `run` takes as well.
@@ -34,25 +34,25 @@ pub struct Create {
 pub struct CreateFlags {
     /// The bundle's directory [default: the current directory]
     #[arg(short, long, value_name = "DIRECTORY", value_parser = path())]
-    bundle: Option<PathBuf>,
+    pub(super) bundle: Option<PathBuf>,
     /// Unix socket that is sent the container's terminal; needed for a terminal when detached
     #[arg(long, value_name = "SOCKET", value_parser = path())]
-    console_socket: Option<PathBuf>,
+    pub(super) console_socket: Option<PathBuf>,
     /// Unix socket that is sent a pidfd of the container's first process
     #[arg(long, value_name = "SOCKET", value_parser = path())]
-    pidfd_socket: Option<PathBuf>,
+    pub(super) pidfd_socket: Option<PathBuf>,
     /// Write the first process's id to this file
     #[arg(long, value_name = "FILE", value_parser = path())]
-    pid_file: Option<PathBuf>,
+    pub(super) pid_file: Option<PathBuf>,
     /// Move the root filesystem instead of pivot_root, for a host that runs from a ramdisk; less safe
     #[arg(long)]
-    no_pivot: bool,
+    pub(super) no_pivot: bool,
     /// Keep the caller's session keyring instead of making a new one
     #[arg(long)]
-    no_new_keyring: bool,
+    pub(super) no_new_keyring: bool,
     /// Pass the N descriptors that follow stdio (and those of $LISTEN_FDS) to the container
     #[arg(long, value_name = "N", default_value_t = 0)]
-    preserve_fds: u32,
+    pub(super) preserve_fds: u32,
 }
 
 impl CreateFlags {

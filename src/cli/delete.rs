@@ -22,10 +22,10 @@ Examples:
 pub struct Delete {
     /// End what still runs (SIGKILL), and take it as done if there is nothing
     #[arg(short, long)]
-    force: bool,
+    pub(super) force: bool,
     /// Name of the container
     #[arg(value_name = "container-id")]
-    id: OsString,
+    pub(super) id: OsString,
 }
 
 impl Delete {

@@ -13,13 +13,13 @@ use crate::report::{Code, Result};
 pub struct Events {
     /// Time between two of them
     #[arg(long, value_name = "DURATION", default_value = "5s")]
-    interval: String,
+    pub(super) interval: String,
     /// Print the statistics of this moment and exit
     #[arg(long)]
-    stats: bool,
+    pub(super) stats: bool,
     /// Name of the container
     #[arg(value_name = "container-id")]
-    id: OsString,
+    pub(super) id: OsString,
 }
 
 impl Events {

@@ -27,10 +27,10 @@ Examples:
 pub struct Exec {
     /// Unix socket that is sent the terminal; needed for a terminal when detached
     #[arg(long, value_name = "SOCKET", value_parser = path())]
-    console_socket: Option<PathBuf>,
+    pub(super) console_socket: Option<PathBuf>,
     /// Unix socket that is sent a pidfd of the process
     #[arg(long, value_name = "SOCKET", value_parser = path())]
-    pidfd_socket: Option<PathBuf>,
+    pub(super) pidfd_socket: Option<PathBuf>,
     /// Directory to start in, inside the container
     #[arg(long, value_name = "DIRECTORY", value_parser = path())]
     cwd: Option<PathBuf>,
@@ -51,10 +51,10 @@ pub struct Exec {
     process: Option<PathBuf>,
     /// Leave the process running in the background
     #[arg(short, long)]
-    detach: bool,
+    pub(super) detach: bool,
     /// Write the process's id to this file
     #[arg(long, value_name = "FILE", value_parser = path())]
-    pid_file: Option<PathBuf>,
+    pub(super) pid_file: Option<PathBuf>,
     /// SELinux label to run with
     #[arg(long, value_name = "LABEL")]
     process_label: Option<String>,
@@ -69,7 +69,7 @@ pub struct Exec {
     cap: Vec<String>,
     /// Pass the N descriptors that follow stdio to the process
     #[arg(long, value_name = "N", default_value_t = 0)]
-    preserve_fds: u32,
+    pub(super) preserve_fds: u32,
     /// Run in this existing cgroup below the container's; on cgroup v1 can be repeated
     #[arg(long, value_name = "[CONTROLLERS:]PATH")]
     cgroup: Vec<String>,
@@ -78,7 +78,7 @@ pub struct Exec {
     ignore_paused: bool,
     /// Name of the container
     #[arg(value_name = "container-id")]
-    id: OsString,
+    pub(super) id: OsString,
     /// Program and its arguments; none with --process
     #[arg(value_name = "command")]
     args: Vec<String>,

@@ -19,25 +19,25 @@ const HEADING: &str = "Global options";
 #[derive(Debug, Args)]
 pub struct GlobalFlags {
     /// Log what is done, step by step
-    #[arg(long, global = true, help_heading = HEADING)]
+    #[arg(long, help_heading = HEADING)]
     debug: bool,
     /// Append log lines to this file instead of writing them to standard error
-    #[arg(long, value_name = "FILE", value_parser = path(), global = true, help_heading = HEADING)]
+    #[arg(long, value_name = "FILE", value_parser = path(), help_heading = HEADING)]
     log: Option<PathBuf>,
     /// Write log lines as text or json
-    #[arg(long, value_name = "FORMAT", default_value = "text", global = true, help_heading = HEADING)]
+    #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = HEADING)]
     log_format: String,
     /// Keep containers in this directory, best on a tmpfs [default: /run/trug, or $XDG_RUNTIME_DIR/trug for users]
-    #[arg(long, value_name = "DIRECTORY", value_parser = path(), global = true, help_heading = HEADING)]
+    #[arg(long, value_name = "DIRECTORY", value_parser = path(), help_heading = HEADING)]
     root: Option<PathBuf>,
     /// Let systemd make the cgroups; cgroupsPath is then slice:prefix:name
-    #[arg(long, global = true, help_heading = HEADING)]
+    #[arg(long, help_heading = HEADING)]
     systemd_cgroup: bool,
     /// Bear cgroups that are out of reach: true, false, or auto, which asks what rights we have
-    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = rootless, global = true, help_heading = HEADING)]
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = rootless, help_heading = HEADING)]
     rootless: Rootless,
     /// Who makes the cgroups: cgroupfs, systemd, or disabled for nobody [default: cgroupfs]
-    #[arg(long, value_name = "MANAGER", value_parser = driver, global = true, help_heading = HEADING)]
+    #[arg(long, value_name = "MANAGER", value_parser = driver, help_heading = HEADING)]
     cgroup_manager: Option<Driver>,
     /// An older caller's; criu is found on PATH
     #[arg(long, value_name = "PATH", value_parser = path(), global = true, hide = true)]

@@ -12,24 +12,22 @@ Examples:
    trug run mine                       run the bundle in this directory
    trug run -b /bundles/web -d web     run another in the background
    trug exec -t web sh                 open a shell in it
-   trug kill web KILL; trug delete web";
+   trug kill web KILL; trug delete web
 
-const LAYOUT: &str = "\
-NAME:
-   {bin} - {about}
+Every command has its own --help; global options can stand before or after its name.";
 
-USAGE:
-   {usage}
-
-{all-args}
-
-{after-help}";
-
-/// Gives the whole command line this layout.
-pub fn lay_out(definition: Command) -> Command {
+/// Gives the whole command line this layout, and builds it.
+pub fn lay_out(definition: Command, program: &'static str) -> Command {
+    let definition = definition.name(program).bin_name(program).help_template(layout(program));
+    let mut definition =
+        definition.after_help(OVERVIEW).subcommand_help_heading("Commands").mut_subcommands(|command| {
+            let name = format!("{program} {}", command.get_name());
+            command.help_template(layout(&name)).args_override_self(true)
+        });
+    definition.build();
     definition
-        .help_template(LAYOUT)
-        .after_help(OVERVIEW)
-        .subcommand_help_heading("Commands")
-        .mut_subcommands(|command| command.help_template(LAYOUT).args_override_self(true))
+}
+
+fn layout(name: &str) -> String {
+    format!("NAME:\n   {name} - {{about}}\n\nUSAGE:\n   {{usage}}\n\n{{all-args}}{{after-help}}")
 }

@@ -22,13 +22,13 @@ Examples:
 pub struct Kill {
     /// Bear a container that does not run; nothing else any more
     #[arg(short, long, hide = true)]
-    all: bool,
+    pub(super) all: bool,
     /// Name of the container
     #[arg(value_name = "container-id")]
-    id: OsString,
+    pub(super) id: OsString,
     /// Name or number of the signal [default: TERM]
     #[arg(value_name = "signal")]
-    signal: Option<String>,
+    pub(super) signal: Option<String>,
 }
 
 impl Kill {

@@ -2,9 +2,9 @@
 
 use clap::Args;
 
+use crate::container::Globals;
 use crate::container::list::list;
 use crate::container::view::View;
-use crate::container::Globals;
 use crate::fail;
 use crate::report::{Code, Context, Result};
 
@@ -25,10 +25,10 @@ const GAP: usize = 3;
 pub struct List {
     /// A table for people, or json for programs
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
-    format: String,
+    pub(super) format: String,
     /// Print ids only
     #[arg(short, long)]
-    quiet: bool,
+    pub(super) quiet: bool,
 }
 
 impl List {
@@ -79,8 +79,7 @@ fn row(view: &View) -> [String; 6] {
 /// The last column has nothing to keep apart from.
 fn line(row: &[String; 6], widths: &[usize; 6]) -> String {
     let [first @ .., last] = row;
-    let mut line: String =
-        first.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+    let mut line: String = first.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
     line += last;
     line += "\n";
     line

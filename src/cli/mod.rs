@@ -12,6 +12,7 @@ mod globals;
 mod help;
 mod kill;
 mod list;
+mod output;
 mod pause;
 mod ps;
 mod restore;
@@ -31,15 +32,17 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::container::Globals;
 use crate::report::{Code, Error, Result};
 
+use arguments::Fault;
 pub use arguments::subcommand;
 pub use globals::Logging;
+pub use output::print;
 pub use version::program_name;
 
 /// The exit status of a usage error, as of any other.
 const FAILED: u8 = 1;
 
 #[derive(Debug, Parser)]
-#[command(about = help::ABOUT, long_about = help::ABOUT, disable_version_flag = true, args_override_self = true)]
+#[command(about = help::ABOUT, disable_version_flag = true, args_override_self = true)]
 struct CommandLine {
     #[command(flatten)]
     globals: globals::GlobalFlags,
@@ -86,14 +89,14 @@ pub struct Misuse {
     /// What is wrong, and the help that says how it is done; for standard output.
     pub help: String,
     pub error: Error,
-    /// Where the error is to be logged, as far as that could be read.
+    /// Where the error is logged, as far as that could be read.
     pub logging: Logging,
     pub status: u8,
 }
 
 /// A command with its flags.
 pub struct Invocation {
-    pub logging: Logging,
+    logging: Logging,
     globals: globals::GlobalFlags,
     command: Command,
 }
@@ -106,13 +109,13 @@ pub struct Failure {
 
 /// Reads a command line. `arguments` has the program's name first.
 pub fn parse(arguments: &[OsString]) -> Request {
-    let mut definition = definition();
+    let mut definition = help::lay_out(CommandLine::command(), program_name());
     let plain = match arguments::normalize(&definition, arguments) {
         Ok(plain) => plain,
-        Err(fault) => return Request::Misused(misuse(&mut definition, arguments, fault)),
+        Err(fault) => return Request::Misused(misuse(&mut definition, fault)),
     };
     let parsed = definition
-        .try_get_matches_from_mut(plain)
+        .try_get_matches_from_mut(&plain)
         .and_then(|matches| CommandLine::from_arg_matches(&matches));
     match parsed {
         Ok(CommandLine { version: true, .. }) => Request::Print(version::text()),
@@ -122,41 +125,33 @@ pub fn parse(arguments: &[OsString]) -> Request {
         }
         Err(answer) if !answer.use_stderr() => Request::Print(answer.to_string()),
         Err(refusal) => {
-            let fault = arguments::Fault::from_clap(&refusal, arguments::subcommand(arguments));
-            Request::Misused(misuse(&mut definition, arguments, fault))
+            let fault = Fault::from_clap(&refusal, subcommand(arguments), plain);
+            Request::Misused(misuse(&mut definition, fault))
         }
     }
 }
 
-/// The whole command line, with help in runc's layout.
-fn definition() -> clap::Command {
-    let definition = CommandLine::command().name(program_name()).bin_name(program_name());
-    let mut definition = help::lay_out(definition);
-    definition.build();
-    definition
-}
-
-fn misuse(definition: &mut clap::Command, arguments: &[OsString], fault: arguments::Fault) -> Misuse {
+fn misuse(definition: &mut clap::Command, fault: Fault) -> Misuse {
     let help = match fault.command.as_deref().and_then(|name| definition.find_subcommand_mut(name)) {
         Some(command) => command.render_help(),
         None => definition.render_help(),
     };
-    let colon = if fault.text.contains("requires") { "." } else { ":" };
-    let said = if colon == "." { String::new() } else { format!(" {}", fault.text) };
+    let error = Error::new(Code::Usage, &fault.text);
     Misuse {
-        help: format!("Incorrect Usage{colon}{said}\n\n{help}"),
-        error: Error::new(Code::Usage, &fault.text),
-        logging: globals::scan_logging(arguments),
+        help: format!("Incorrect Usage. {}\n\n{help}", fault.text),
+        error: fault.hint.into_iter().fold(error, Error::hint),
+        logging: Logging::scan(&fault.read),
         status: fault.status,
     }
 }
 
 impl Invocation {
-    /// Carries it out; the exit status of what ran, or 0.
-    pub fn carry_out(self) -> std::result::Result<u8, Failure> {
+    /// Carries it out; the exit status of what ran, or 0. `ready` is what had to come first.
+    pub fn carry_out(self, ready: Result<()>) -> std::result::Result<u8, Failure> {
         let failed = self.command.failure();
+        self.logging.open().map_err(|error| Failure { error, status: FAILED })?;
         let globals = self.globals.resolve().map_err(|error| Failure { error, status: FAILED })?;
-        self.command.carry_out(&globals).map_err(failed)
+        ready.and_then(|()| self.command.carry_out(&globals)).map_err(failed)
     }
 }
 

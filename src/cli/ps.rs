@@ -24,13 +24,13 @@ Examples:
 pub struct Ps {
     /// A table by the host's ps, or json: a list of process ids
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
-    format: String,
+    pub(super) format: String,
     /// Name of the container
     #[arg(value_name = "container-id")]
-    id: OsString,
+    pub(super) id: OsString,
     /// Arguments of the host's ps [default: -ef]
     #[arg(value_name = "ps options")]
-    arguments: Vec<String>,
+    pub(super) arguments: Vec<String>,
 }
 
 impl Ps {

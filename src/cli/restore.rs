@@ -15,16 +15,16 @@ use crate::report::{Code, Result};
 pub struct Restore {
     /// The bundle's directory [default: the current directory]
     #[arg(short, long, value_name = "DIRECTORY", value_parser = path())]
-    bundle: Option<PathBuf>,
+    pub(super) bundle: Option<PathBuf>,
     /// Unix socket that is sent the container's terminal
     #[arg(long, value_name = "SOCKET", value_parser = path())]
-    console_socket: Option<PathBuf>,
+    pub(super) console_socket: Option<PathBuf>,
     /// Directory with the images [default: ./checkpoint]
     #[arg(long, value_name = "DIRECTORY", value_parser = path())]
-    image_path: Option<PathBuf>,
+    pub(super) image_path: Option<PathBuf>,
     /// Directory for work files and logs
     #[arg(long, value_name = "DIRECTORY", value_parser = path())]
-    work_path: Option<PathBuf>,
+    pub(super) work_path: Option<PathBuf>,
     /// Allow open TCP connections
     #[arg(long)]
     tcp_established: bool,
@@ -42,16 +42,16 @@ pub struct Restore {
     manage_cgroups_mode: Option<String>,
     /// Leave the container running in the background
     #[arg(short, long)]
-    detach: bool,
+    pub(super) detach: bool,
     /// Write the first process's id to this file
     #[arg(long, value_name = "FILE", value_parser = path())]
-    pid_file: Option<PathBuf>,
+    pub(super) pid_file: Option<PathBuf>,
     /// Do not adopt the container's orphans
     #[arg(long)]
-    no_subreaper: bool,
+    pub(super) no_subreaper: bool,
     /// Move the root filesystem instead of pivot_root
     #[arg(long)]
-    no_pivot: bool,
+    pub(super) no_pivot: bool,
     /// Make a namespace without what was in it; can be repeated
     #[arg(long, value_name = "NAMESPACE")]
     empty_ns: Vec<String>,
@@ -66,10 +66,10 @@ pub struct Restore {
     lsm_profile: Option<String>,
     /// SELinux context for the mounts
     #[arg(long, value_name = "CONTEXT")]
-    lsm_mount_context: Option<String>,
+    pub(super) lsm_mount_context: Option<String>,
     /// Name of the container
     #[arg(value_name = "container-id")]
-    id: OsString,
+    pub(super) id: OsString,
 }
 
 impl Restore {

@@ -23,19 +23,19 @@ Examples:
 #[command(after_help = AFTER)]
 pub struct Run {
     #[command(flatten)]
-    flags: CreateFlags,
+    pub(super) flags: CreateFlags,
     /// Leave the container running in the background
     #[arg(short, long)]
-    detach: bool,
+    pub(super) detach: bool,
     /// Do not delete the container when it has ended
     #[arg(long)]
-    keep: bool,
+    pub(super) keep: bool,
     /// Do not adopt the container's orphans
     #[arg(long)]
-    no_subreaper: bool,
+    pub(super) no_subreaper: bool,
     /// Name for the container
     #[arg(value_name = "container-id")]
-    id: OsString,
+    pub(super) id: OsString,
 }
 
 impl Run {

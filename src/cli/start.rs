@@ -14,7 +14,7 @@ use crate::report::Result;
 pub struct Start {
     /// Name of the container
     #[arg(value_name = "container-id")]
-    id: OsString,
+    pub(super) id: OsString,
 }
 
 impl Start {

@@ -20,7 +20,7 @@ Example:
 pub struct State {
     /// Name of the container
     #[arg(value_name = "container-id")]
-    id: OsString,
+    pub(super) id: OsString,
 }
 
 impl State {

@@ -15,7 +15,7 @@ use crate::report::{Code, Result};
 pub struct Update {
     /// Read the limits from this file (- for standard input), in the form of config.json's resources; other flags are ignored then
     #[arg(short, long, value_name = "FILE", value_parser = path())]
-    resources: Option<PathBuf>,
+    pub(super) resources: Option<PathBuf>,
     /// Weight of its I/O, 10 to 1000
     #[arg(long, value_name = "WEIGHT")]
     blkio_weight: Option<u16>,
@@ -54,7 +54,7 @@ pub struct Update {
     memory_reservation: Option<String>,
     /// Limit of memory and swap together, -1 for none
     #[arg(long, value_name = "BYTES")]
-    memory_swap: Option<String>,
+    pub(super) memory_swap: Option<String>,
     /// Obsolete and ignored
     #[arg(long, value_name = "BYTES", hide = true)]
     kernel_memory: Option<String>,
@@ -63,7 +63,7 @@ pub struct Update {
     kernel_memory_tcp: Option<String>,
     /// Limit of processes and threads, -1 for none
     #[arg(long, value_name = "N")]
-    pids_limit: Option<i64>,
+    pub(super) pids_limit: Option<i64>,
     /// Intel RDT L3 cache schema
     #[arg(long, value_name = "SCHEMA")]
     l3_cache_schema: Option<String>,
@@ -72,7 +72,7 @@ pub struct Update {
     mem_bw_schema: Option<String>,
     /// Name of the container
     #[arg(value_name = "container-id")]
-    id: OsString,
+    pub(super) id: OsString,
 }
 
 impl Update {
