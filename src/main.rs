@@ -1,4 +1,5 @@
 //! trug: an OCI low-level container runtime. Seal, parse, dispatch, exit status.
+#![allow(dead_code)] // until the command line is wired
 
 mod bundle;
 mod cgroup;
@@ -7,6 +8,7 @@ mod container;
 mod linux;
 mod plan;
 mod report;
+mod stage;
 
 use std::ffi::OsString;
 use std::panic::PanicHookInfo;

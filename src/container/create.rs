@@ -1,11 +1,14 @@
-//! `create`: replaced by the real one when branches meet.
+//! `create`: a container made and waiting for its start.
 
 use std::path::PathBuf;
 
 use super::Globals;
+use super::making::{self, Order};
 use super::store::ContainerId;
 use crate::report::Result;
 
+/// What the command line says, paths absolute or as given.
+#[derive(Debug, Clone, Default)]
 pub struct CreateOptions {
     pub bundle: PathBuf,
     pub console_socket: Option<PathBuf>,
@@ -13,9 +16,12 @@ pub struct CreateOptions {
     pub pid_file: Option<PathBuf>,
     pub no_pivot: bool,
     pub no_new_keyring: bool,
+    /// Descriptors above stdio (and above LISTEN_FDS) to pass on.
     pub preserve_fds: u32,
 }
 
-pub fn create(_globals: &Globals, _id: &ContainerId, _options: &CreateOptions) -> Result<()> {
-    todo!()
+/// Makes the container; on return it is `created`, or nothing of it is left.
+pub fn create(globals: &Globals, id: &ContainerId, options: &CreateOptions) -> Result<()> {
+    making::make(&Order { globals, id, options, start_at_once: false, detach: true })?;
+    Ok(())
 }

@@ -98,7 +98,7 @@ fn end_creation(state: &State) -> Result<()> {
 }
 
 /// Ends and removes all that the state names. `all` where init's death need not be the others'.
-fn destroy(container: Container, state: &State, all: bool) -> Result<()> {
+pub(super) fn destroy(container: Container, state: &State, all: bool) -> Result<()> {
     let proc = Proc::open().context("open /proc")?;
     // After a reboot nothing is left, and another container can have the cgroup's path.
     if state.is_of_this_boot(&proc)? {

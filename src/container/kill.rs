@@ -80,6 +80,28 @@ fn signal_init(proc: &Proc, state: &State, signal: i32) -> Result<bool> {
     Ok(true)
 }
 
+/// Kills everything in the container, and waits for init's end. The container stays, stopped.
+pub fn end(state: &State) -> Result<()> {
+    let proc = Proc::open().context("open /proc")?;
+    let held = match state.init {
+        Some(init) => init.hold(&proc).context("look for init")?,
+        None => None,
+    };
+    let manager = Manager::new(state.cgroup.clone());
+    if manager.exists() {
+        manager.signal_all(SIGKILL).context("unable to kill all processes")?;
+    }
+    let Some(init) = held else { return Ok(()) };
+    match pidfd::send_signal(init.as_fd(), SIGKILL) {
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(errno) => return Err(errno).context("unable to signal init"),
+    }
+    match pidfd::wait_exit(init.as_fd(), Some(PATIENCE)).context("wait for init")? {
+        true => Ok(()),
+        false => fail!(Code::System, "container init still running"),
+    }
+}
+
 /// On cgroup v1 a frozen process does not even die.
 pub fn thaw(manager: &Manager) -> Result<()> {
     match manager.is_frozen()? {

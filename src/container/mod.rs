@@ -7,10 +7,15 @@
 pub mod create;
 pub mod delete;
 pub mod exec;
+mod exec_process;
+mod foreground;
 pub mod globals;
+mod handover;
 pub mod hooks;
 pub mod kill;
 pub mod list;
+mod making;
+mod notify;
 pub mod pause;
 pub mod ps;
 pub mod run;

@@ -74,14 +74,10 @@ pub struct Context {
     pub channel: InitEnd,
     pub gate: Gate,
     pub proc: Proc,
-    /// Path of the root filesystem on the host; never walked, only compared with.
-    pub rootfs_path: PathBuf,
     pub prepared: Prepared,
     pub hook_state: HookState,
     /// In a user namespace: the keyring and some mounts differ.
     pub user_namespace: bool,
-    /// Make a cwd that is missing (create does, exec does not).
-    pub make_cwd: bool,
 
     /// For exec: the container's init and which of its namespaces to enter before the first step.
     pub enter: Option<(OwnedFd, Vec<Kind>)>,

@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use oci_spec::runtime::Hook;
 
-use crate::linux::{memfd, pidfd, signal};
+use crate::linux::{memfd, pidfd, spawn};
 use crate::report::{Code, Context, Error, Result};
 
 /// A hook without `env` gets the caller's environment (as runc does).
@@ -23,13 +23,24 @@ pub const NO_ENVIRONMENT: Option<&[String]> = None;
 /// # Errors
 /// `error running KIND hook #N: …` with the hook's exit status and what it wrote to standard error.
 pub fn run_all(kind: &str, hooks: &[Hook], state: &str, environment: Option<&[String]>) -> Result<()> {
-    for (index, hook) in hooks.iter().enumerate() {
-        run(hook, state, environment)
-            .with_context(|| format!("error running {kind} hook #{index}"))
-            .at(format!("/hooks/{kind}/{index}"))
-            .code(Code::Hook)?;
-    }
-    Ok(())
+    (0..hooks.len()).try_for_each(|index| run_one(kind, hooks, index, state, environment))
+}
+
+/// Runs the hook number `index` (from 0) of a kind.
+pub fn run_one(
+    kind: &str,
+    hooks: &[Hook],
+    index: usize,
+    state: &str,
+    environment: Option<&[String]>,
+) -> Result<()> {
+    let Some(hook) = hooks.get(index) else {
+        return Ok(());
+    };
+    run(hook, state, environment)
+        .with_context(|| format!("error running {kind} hook #{index}"))
+        .at(format!("/hooks/{kind}/{index}"))
+        .code(Code::Hook)
 }
 
 /// One hook. The state is a file in memory: a hook that does not read it breaks nothing.
@@ -45,7 +56,7 @@ fn run(hook: &Hook, state: &str, environment: Option<&[String]>) -> Result<()> {
     command.stdin(Stdio::from(input)).stdout(output.end()?).stderr(errors.end()?);
     // Its own process group, so that a hook past its time goes with all its children.
     command.process_group(0);
-    signal::reset_in_child(&mut command);
+    spawn::reset_signals(&mut command);
 
     let mut child = command.spawn().with_context(|| format!("start {path:?}"))?;
     wait_in_time(&child, hook.timeout())?;

@@ -84,6 +84,7 @@ fn carry_out(context: &mut Context, index: usize, step: &Step, steps: &[Step]) -
         }
         Action::OpenTerminal { size } => terminal::open(context, *size),
         Action::EnterRootfs(way) => rootfs::enter(context, *way),
+        Action::MakeDirectory(path) => rootfs::make_directory(context, path),
         Action::SetRootPropagation(propagation) => rootfs::set_root_propagation(*propagation),
         Action::AttachTerminal { console } => terminal::attach(context, *console),
         Action::RemountReadonly { path } => rootfs::remount_readonly(context, path),

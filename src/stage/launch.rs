@@ -2,7 +2,7 @@
 //! conversation until the container is made.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -20,7 +20,7 @@ use crate::linux::pidfd::{self, Exit};
 use crate::linux::procfs::Proc;
 use crate::linux::device;
 use crate::plan::seccomp::Filter;
-use crate::plan::{Action, CgroupMount, EnterRoot, ExecPlan, Mount, MountSource, Plan, Rootfs, Step};
+use crate::plan::{Action, CgroupMount, EnterRoot, ExecPlan, Mount, MountSource, Plan, Step};
 use crate::report::{Code, Context as _, Error, Result};
 
 /// Opens everything of the host that a container's plan names. Leaves no trace on the host.
@@ -35,9 +35,6 @@ pub fn prepare(plan: &Plan, filter: Option<Filter>) -> Result<Prepared> {
     }
     prepare_rootfs(plan, &mut prepared).at("/root/path")?;
     for (index, step) in plan.steps.iter().enumerate() {
-        if is_inside(&plan.rootfs, &step.action) {
-            continue;
-        }
         let opened = prepare_step(&step.action, plan.rootfs.propagation);
         let opened = match &step.pointer {
             Some(pointer) => opened.at(pointer.clone()),
@@ -51,18 +48,6 @@ pub fn prepare(plan: &Plan, filter: Option<Filter>) -> Result<Prepared> {
         prepared.null = Some(clone_null().context("open the host's /dev/null to mask with")?);
     }
     Ok(prepared)
-}
-
-/// A bind whose source lies in the root filesystem may mean what an earlier mount has put there:
-/// init finds it, inside the root, when its turn comes.
-fn is_inside(rootfs: &Rootfs, action: &Action) -> bool {
-    match action {
-        Action::Mount(mount) => match &mount.source {
-            MountSource::Bind { source, .. } => source.starts_with(&rootfs.path),
-            _ => false,
-        },
-        _ => false,
-    }
 }
 
 /// Clones the container's cgroup directories, for plans that bind them. They must exist by now.
@@ -163,14 +148,11 @@ fn here() -> BorrowedFd<'static> {
 
 /// What a container's init or an exec'd process needs besides its plan.
 pub struct Start {
-    /// Path of the root filesystem on the host, to know binds from within it.
-    pub rootfs_path: PathBuf,
     pub gate: Gate,
     pub proc: Proc,
     pub prepared: Prepared,
     pub hook_state: HookState,
     pub user_namespace: bool,
-    pub make_cwd: bool,
 }
 
 /// The child, and the conversation with it.
@@ -221,13 +203,11 @@ fn clone_and_run(
             drop(parent_end);
             let context = Context {
                 channel: init_end,
-                rootfs_path: start.rootfs_path,
                 gate: start.gate,
                 proc: start.proc,
                 prepared: start.prepared,
                 hook_state: start.hook_state,
                 user_namespace: start.user_namespace,
-                make_cwd: start.make_cwd,
                 enter,
                 root: None,
                 terminal: None,

@@ -84,6 +84,13 @@ impl Container {
         }
     }
 
+    /// Gives the lock up.
+    pub fn unlock(&mut self) -> Result<()> {
+        host::unlock(self.directory.as_fd()).with_context(|| format!("unlock {:?}", self.path))?;
+        self.locked = false;
+        Ok(())
+    }
+
     /// Whether the directory is still the one that has the name.
     pub fn is_current(&self) -> Result<bool> {
         let held = fstat(&self.directory).with_context(|| format!("look at {:?}", self.path))?;

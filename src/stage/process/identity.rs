@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use nix::errno::Errno;
-
 use crate::fail;
 use crate::linux::{capability, credentials, fd, process};
 use crate::plan::{Action, CapabilitySets, Credentials, Step};
@@ -35,7 +33,6 @@ pub fn set_capabilities(sets: &CapabilitySets) -> Result<()> {
 
 /// The cwd may be open to root alone: it is tried before the user changes, and again after, when it
 /// failed (a directory that is open to the user alone, on a filesystem that squashes root).
-/// A cwd that is not there yet is made, as runc does, while that is still allowed.
 pub fn enter_cwd_early(context: &mut Context, steps: &[Step]) {
     let cwd = steps.iter().find_map(|step| match &step.action {
         Action::ChangeDirectory(path) => Some(path),
@@ -66,10 +63,6 @@ pub fn change_directory(context: &mut Context, path: &Path) -> Result<()> {
 fn enter(context: &Context, path: &Path) -> Result<()> {
     let root = root(context)?;
     let doing = || format!("chdir to cwd ({path:?}) set in config.json failed");
-    let directory = match root.resolve(path) {
-        Err(Errno::ENOENT) if context.make_cwd => root.make_directory(path, 0o755),
-        found => found,
-    };
-    let directory = directory.with_context(doing)?;
+    let directory = root.resolve(path).with_context(doing)?;
     nix::unistd::fchdir(directory).with_context(doing)
 }

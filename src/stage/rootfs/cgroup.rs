@@ -51,8 +51,8 @@ fn per_hierarchy(
     symlinks: &[(String, String)],
 ) -> Result<OwnedFd> {
     let mode = FsOption { key: "mode".into(), value: Some("755".into()) };
-    let writable = Attributes { set: plan.attributes.set - Attr::RDONLY, ..plan.attributes };
-    let top = new_filesystem("tmpfs", "tmpfs", &[mode], writable)?;
+    let flags = Attributes { set: Attr::NOSUID | Attr::NODEV | Attr::NOEXEC, ..Default::default() };
+    let top = new_filesystem("tmpfs", "tmpfs", &[mode], flags)?;
     for hierarchy in hierarchies {
         mkdirat(top.as_fd(), hierarchy.directory.as_str(), Mode::from_bits_truncate(0o755))
             .with_context(|| format!("make directory {:?}", hierarchy.directory))?;
@@ -72,10 +72,6 @@ fn per_hierarchy(
         .with_context(|| format!("mount hierarchy {name:?}"))?;
         let target = place.resolve_plain(Path::new(name)).context("find the hierarchy's directory")?;
         mount::move_mount(mounted.as_fd(), target.as_fd()).context("attach it")?;
-    }
-    if plan.attributes.set.contains(Attr::RDONLY) {
-        let readonly = Attributes { set: Attr::RDONLY, ..Default::default() };
-        mount::set_attributes(top.as_fd(), readonly, false).context("set read-only")?;
     }
     Ok(top)
 }

@@ -22,7 +22,7 @@ pub fn mount(context: &mut Context, index: usize, plan: &Mount) -> Result<()> {
 
 fn source_name(plan: &Mount) -> String {
     match &plan.source {
-        MountSource::Bind { source, .. } => source.display().to_string(),
+        MountSource::Bind { source, .. } | MountSource::BindInside { source, .. } => source.display().to_string(),
         MountSource::Filesystem { kind, .. } => kind.clone(),
         MountSource::Cgroup(_) => "cgroup".to_string(),
         MountSource::Remount { .. } => "remount".to_string(),
@@ -32,7 +32,17 @@ fn source_name(plan: &Mount) -> String {
 
 fn carry_out(context: &mut Context, index: usize, plan: &Mount) -> Result<()> {
     let mounted = match &plan.source {
-        MountSource::Bind { .. } => bind(context, index, plan)?,
+        MountSource::Bind { .. } => {
+            let Some(clone) = context.prepared.sources.remove(&index) else {
+                fail!(Code::Internal, "the source was not prepared");
+            };
+            bind(context, plan, clone)?
+        }
+        MountSource::BindInside { source, recursive } => {
+            let source = root(context)?.resolve(source).context("find the source in the root filesystem")?;
+            let clone = mount::open_tree_clone_fd(source.as_fd(), *recursive).context("clone the source")?;
+            bind(context, plan, clone)?
+        }
         MountSource::Filesystem { kind, source, options, copy_up } => {
             filesystem(context, plan, kind, source, options, *copy_up)?
         }
@@ -49,15 +59,9 @@ fn carry_out(context: &mut Context, index: usize, plan: &Mount) -> Result<()> {
     Ok(())
 }
 
-/// A clone of a host path, on a directory or a file as the source is one.
-fn bind(context: &mut Context, index: usize, plan: &Mount) -> Result<OwnedFd> {
-    let source = match context.prepared.sources.remove(&index) {
-        Some(source) => source,
-        None => clone_from_inside(context, plan)?,
-    };
-    if !plan.attributes.is_empty() {
-        mount::set_attributes(source.as_fd(), plan.attributes, false).context("set flags")?;
-    }
+/// A clone, put on a directory or a file as it is one.
+fn bind(context: &Context, plan: &Mount, source: OwnedFd) -> Result<OwnedFd> {
+    set_flags(source.as_fd(), plan)?;
     let root = root(context)?;
     let target = match is_directory(source.as_fd())? {
         true => root.make_directory(&plan.target, 0o755),
@@ -67,19 +71,20 @@ fn bind(context: &mut Context, index: usize, plan: &Mount) -> Result<OwnedFd> {
     attach(root.as_fd(), source, target)
 }
 
-/// A source in the root filesystem itself, with what earlier mounts have put there.
-fn clone_from_inside(context: &Context, plan: &Mount) -> Result<OwnedFd> {
-    let inside = match &plan.source {
-        MountSource::Bind { source, recursive } => {
-            source.strip_prefix(&context.rootfs_path).ok().map(|path| (path, *recursive))
-        }
-        _ => None,
-    };
-    let Some((path, recursive)) = inside else {
-        fail!(Code::Internal, "the source was not prepared");
-    };
-    let source = root(context)?.resolve(path).context("find the source in the root filesystem")?;
-    mount::open_tree_clone_fd(source.as_fd(), recursive).context("clone the source")
+/// The flags of a mount as its options say. Flags that the kernel has locked on the source (it came from
+/// another user namespace) stay, unless the config names them to be cleared.
+fn set_flags(mounted: BorrowedFd, plan: &Mount) -> Result<()> {
+    if plan.attributes.is_empty() {
+        return Ok(());
+    }
+    match mount::set_attributes(mounted, plan.attributes, false) {
+        Err(Errno::EPERM) => {}
+        set => return set.context("set flags"),
+    }
+    let named = Attributes { clear: plan.must_clear, ..plan.attributes };
+    mount::set_attributes(mounted, named, false)
+        .context("cannot clear locked flags")
+        .hint("the source is mounted with flags that a user namespace may not clear")
 }
 
 /// A new filesystem.
@@ -124,7 +129,8 @@ pub(super) fn new_filesystem(
         }
         Err(errno) => return Err(errno).with_context(|| format!("open filesystem {kind:?}")),
     };
-    let source = [FsOption { key: "source".into(), value: Some(source.into()) }];
+    let named = !source.is_empty();
+    let source = named.then(|| FsOption { key: "source".into(), value: Some(source.into()) });
     for option in source.iter().chain(options) {
         context
             .set(&option.key, option.value.as_deref())
@@ -197,9 +203,7 @@ fn remount(context: &Context, plan: &Mount, options: &[FsOption]) -> Result<Owne
         }
         fs.reconfigure().with_context(|| explain(&fs, "reconfigure the filesystem"))?;
     }
-    if !plan.attributes.is_empty() {
-        mount::set_attributes(target.as_fd(), plan.attributes, false).context("set flags")?;
-    }
+    set_flags(target.as_fd(), plan)?;
     Ok(target)
 }
 

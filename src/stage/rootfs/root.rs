@@ -1,6 +1,7 @@
 //! How the root filesystem comes into the mount namespace and becomes `/`.
 
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use super::root;
 use crate::fail;
@@ -49,6 +50,12 @@ pub fn enter(context: &mut Context, way: EnterRoot) -> Result<()> {
 /// The root filesystem's directory as cwd, for hooks that run before the pivot.
 pub fn enter_directory(context: &Context) -> Result<()> {
     nix::unistd::fchdir(root(context)?.as_fd()).context("enter the root filesystem")
+}
+
+/// A directory of the root filesystem, made if it is missing.
+pub fn make_directory(context: &Context, path: &Path) -> Result<()> {
+    root(context)?.make_directory(path, 0o755).with_context(|| format!("make directory {path:?}"))?;
+    Ok(())
 }
 
 /// linux.rootfsPropagation.
