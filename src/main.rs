@@ -1,5 +1,4 @@
 //! trug: an OCI low-level container runtime. Seal, parse, dispatch, exit status.
-#![allow(dead_code)] // until the command line is wired
 
 mod bundle;
 mod cgroup;
