@@ -3,10 +3,11 @@
 use std::env;
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
+use crate::bundle::path::clean;
 use crate::cgroup::Driver;
 use crate::fail;
 use crate::linux::procfs::Proc;
@@ -117,21 +118,6 @@ fn in_user_namespace() -> Result<bool> {
 
 fn is_identity(map: &str) -> bool {
     map.split_whitespace().eq(IDENTITY_MAP)
-}
-
-/// An absolute path without `.` and `..`, by its text alone: what it names need not exist yet.
-fn clean(path: &Path) -> PathBuf {
-    let mut clean = PathBuf::from("/");
-    for component in path.components() {
-        match component {
-            Component::Normal(name) => clean.push(name),
-            Component::ParentDir => {
-                clean.pop();
-            }
-            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
-        }
-    }
-    clean
 }
 
 #[cfg(test)]

@@ -24,6 +24,9 @@ pub mod state;
 pub mod store;
 pub mod view;
 
+#[cfg(test)]
+mod testing;
+
 pub use globals::Globals;
 
 use crate::report::Result;

@@ -32,8 +32,6 @@ pub const CGROUP_FILE: &str = "cgroup.json";
 pub const CONFIG_FILE: &str = "config.json";
 /// The gate that `start` opens; it is gone once that has happened.
 pub const START_FIFO: &str = "exec.fifo";
-/// What became of the execve, told by init to `start`.
-pub const RESULT_FIFO: &str = "result.fifo";
 
 const DIRECTORY: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
 
