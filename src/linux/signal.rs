@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, sigprocmask};
 
 use super::syscall::done;
 use super::{Errno, Result};
@@ -59,10 +59,43 @@ pub fn block_all() -> Result<()> {
 /// Every disposition to default and an empty mask, as a new program expects (Rust ignores SIGPIPE at start,
 /// and our caller may have ignored or blocked others).
 pub fn reset() -> Result<()> {
-    for number in (1..=LAST).filter(|number| ![libc::SIGKILL, libc::SIGSTOP].contains(number)) {
-        default_disposition(number)?;
-    }
+    reset_dispositions()?;
+    unblock_all()
+}
+
+/// Every disposition to default.
+pub fn reset_dispositions() -> Result<()> {
+    (1..=LAST)
+        .filter(|number| ![libc::SIGKILL, libc::SIGSTOP].contains(number))
+        .try_for_each(default_disposition)
+}
+
+/// Lets every signal through.
+pub fn unblock_all() -> Result<()> {
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
+}
+
+/// Makes the signals that end a process end this one, though it be the first of a pid namespace: to that one the
+/// kernel delivers only what it handles (`man 7 pid_namespaces`). An execve takes the handlers away.
+pub fn end_on_termination() -> Result<()> {
+    extern "C" fn end(number: libc::c_int) {
+        super::process::exit_now(128 + number)
+    }
+    let action = SigAction::new(SigHandler::Handler(end), SaFlags::empty(), SigSet::empty());
+    let ending = [
+        Signal::SIGHUP,
+        Signal::SIGINT,
+        Signal::SIGQUIT,
+        Signal::SIGABRT,
+        Signal::SIGUSR1,
+        Signal::SIGUSR2,
+        Signal::SIGALRM,
+        Signal::SIGTERM,
+    ];
+    ending.into_iter().try_for_each(|signal| {
+        // SAFETY: the handler makes one system call, _exit, and touches no memory.
+        unsafe { sigaction(signal, &action) }.map(drop)
+    })
 }
 
 /// By the raw call: glibc refuses the two that it keeps for itself.
@@ -113,7 +146,7 @@ impl AsFd for SignalFd {
 
 #[cfg(test)]
 mod tests {
-    use nix::sys::signal::{SigHandler, raise, signal};
+    use nix::sys::signal::{raise, signal};
 
     use super::super::testing::in_child;
     use super::*;
