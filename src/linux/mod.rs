@@ -1,6 +1,7 @@
 //! One file a kernel facility. Knows nothing of containers; errors are plain `Errno`.
 //! The only place with `unsafe`, each block with its reason.
 
+pub mod bpf;
 pub mod capability;
 pub mod cgroup_tree;
 pub mod clone;
