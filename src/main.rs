@@ -47,9 +47,7 @@ fn seal(arguments: &[OsString]) -> Result<()> {
     if ENTERING.contains(&command.as_str()) {
         linux::seal::ensure().context("seal our own program file")?;
     }
-    // What the caller left open is none of our children's business; what the container is to have
-    // of it is passed on by number.
-    linux::fd::mark_cloexec_from(3).context("keep inherited descriptors from our children")
+    linux::inherited::claim().context("keep inherited descriptors from our children")
 }
 
 /// Callers read the log or standard error, so it goes to both.

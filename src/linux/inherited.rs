@@ -1,16 +1,26 @@
 //! Descriptors that our caller left open for us.
 
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::RawFd;
+use std::sync::OnceLock;
 
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use super::{Result, fd};
 
-/// Whether `fd` is open and came from our caller: what survived an execve is not close-on-exec, and
-/// everything of our own is, from birth.
+/// How many descriptors from 3 on were open, without a gap, when this program began.
+static COUNT: OnceLock<u32> = OnceLock::new();
+
+/// Takes note of them, and keeps them from whatever we execute: what a container is to have of them is
+/// passed on by number. The first thing of a program: later, one cannot tell theirs from ours.
+pub fn claim() -> Result<()> {
+    let open = (3..).take_while(|number| fd::is_open(*number)).count();
+    // Claimed once: a second count would have ours in it.
+    let _ = COUNT.set(u32::try_from(open).unwrap_or(u32::MAX));
+    fd::mark_cloexec_from(3)
+}
+
+/// Whether the descriptor came from our caller.
 pub fn is_inherited(fd: RawFd) -> bool {
-    // SAFETY: the borrow lasts for one fcntl, which answers EBADF where the number is not open.
-    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
-    fcntl(borrowed, FcntlArg::F_GETFD)
-        .is_ok_and(|flags| !FdFlag::from_bits_truncate(flags).contains(FdFlag::FD_CLOEXEC))
+    let count = COUNT.get().copied().unwrap_or(0);
+    u32::try_from(fd).is_ok_and(|number| number >= 3 && number - 3 < count)
 }
 
 /// How many descriptors from 3 on a service manager passed to this very process
@@ -20,21 +30,5 @@ pub fn listen_fds() -> u32 {
     match number("LISTEN_PID") == Some(std::process::id()) {
         true => number("LISTEN_FDS").unwrap_or(0),
         false => 0,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::fd::AsRawFd;
-
-    use super::*;
-
-    #[test]
-    fn our_own_descriptors_and_closed_numbers_are_not_inherited() {
-        let own = std::fs::File::open("/dev/null").unwrap();
-        assert!(!is_inherited(own.as_raw_fd()));
-        assert!(!is_inherited(1 << 20));
-        fcntl(&own, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
-        assert!(is_inherited(own.as_raw_fd()));
     }
 }

@@ -29,16 +29,8 @@ fn make_node(context: &Context, node: &Device) -> Result<()> {
         DeviceKind::Block => device::NodeKind::Block,
         DeviceKind::Fifo => device::NodeKind::Fifo,
     };
-    device::make_node(
-        entry.parent.as_fd(),
-        &entry.name,
-        kind,
-        node.major,
-        node.minor,
-        node.mode,
-        node.uid,
-        node.gid,
-    )
+    let made = device::Node { kind, major: node.major, minor: node.minor };
+    device::make_node(entry.parent.as_fd(), &entry.name, made, node.mode, node.uid, node.gid)
     .context("mknod")
 }
 

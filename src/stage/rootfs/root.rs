@@ -42,7 +42,7 @@ pub fn enter(context: &mut Context, way: EnterRoot) -> Result<()> {
         EnterRoot::Pivot => mount::pivot_root(root).context("pivot_root").hint(
             "on an initramfs the root cannot be pivoted: use --no-pivot",
         ),
-        EnterRoot::Move => mount::move_root(root).context("move the root filesystem over /"),
+        EnterRoot::Move => mount::move_root(root, &context.proc).context("move the root filesystem over /"),
         EnterRoot::Chroot => mount::chroot(root).context("chroot"),
     }
 }
