@@ -157,7 +157,8 @@ fn unescape(text: &str) -> PathBuf {
 mod tests {
     use super::*;
 
-    const HYBRID_OWN: &[u8] = b"3:name=systemd:/user.slice\n2:cpu,cpuacct:/a b\n1:memory:/\n0::/user.slice/x\n";
+    const HYBRID_OWN: &[u8] =
+        b"3:name=systemd:/user.slice\n2:cpu,cpuacct:/a b\n1:memory:/\n0::/user.slice/x\n";
     const HYBRID_MOUNTS: &[u8] = b"\
 31 23 0:28 / /sys/fs/cgroup ro - tmpfs tmpfs ro,mode=755
 32 31 0:29 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw,nsdelegate

@@ -1,14 +1,18 @@
-//! Device nodes and links by *at calls with one component, verified after making (security rule R7).
+//! Device nodes by *at calls, verified after making (security rule R7).
+//! No node is ever opened for real: a driver may act on an open alone.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::fcntl::{AtFlags, OFlag, openat};
-use nix::sys::stat::{Mode, SFlag, fstat, major, makedev, minor, mknodat, umask};
-use nix::unistd::{Gid, Uid, fchownat, symlinkat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, major, makedev, minor, mknodat, umask};
+use nix::unistd::{Gid, Uid, fchownat};
 
 use super::{Errno, Result};
+
+/// Bits of a mode without the file type: permissions, set-id, sticky.
+const MODE_BITS: u32 = 0o7777;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NodeKind {
@@ -18,103 +22,103 @@ pub enum NodeKind {
 }
 
 impl NodeKind {
-    fn flag(self) -> SFlag {
+    fn file_type(self) -> SFlag {
         match self {
             NodeKind::Char => SFlag::S_IFCHR,
             NodeKind::Block => SFlag::S_IFBLK,
             NodeKind::Fifo => SFlag::S_IFIFO,
         }
     }
+
+    /// None: neither a device nor a fifo.
+    fn of(stat: &FileStat) -> Option<Self> {
+        [NodeKind::Char, NodeKind::Block, NodeKind::Fifo]
+            .into_iter()
+            .find(|kind| kind.file_type() == file_type(stat))
+    }
 }
 
-/// What a node is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Node {
-    pub kind: NodeKind,
-    pub major: u32,
-    pub minor: u32,
-}
-
-/// Makes a node of exactly this mode and owner. One that is there already with the same type and numbers is left
-/// as it is.
+/// Makes the node `name` (one component) with exactly this mode and owner, whatever the umask, and checks that it is
+/// what now stands there.
 ///
-/// # Errors
-/// EEXIST where something else has the name; EXDEV where something else took the node's place meanwhile.
+/// A node of the same kind and numbers that is there already is taken as it is. EEXIST: something else is there.
+/// EPERM: mknod is not allowed here (in a user namespace): bind the host's node instead.
+#[allow(clippy::too_many_arguments)] // They are the fields of one device, as config.json has them.
 pub fn make_node(
     parent: BorrowedFd,
     name: &OsStr,
-    node: Node,
+    kind: NodeKind,
+    major: u32,
+    minor: u32,
     mode: u32,
     uid: u32,
     gid: u32,
 ) -> Result<()> {
-    let made = {
-        // The mode of a node cannot be changed by descriptor before Linux 6.6, so it must be right at once.
-        let _open = Umask::cleared();
-        let mode = Mode::from_bits_truncate(mode & 0o7777);
-        mknodat(parent, name, node.kind.flag(), mode, makedev(node.major.into(), node.minor.into()))
-    };
-    match made {
+    let device = if kind == NodeKind::Fifo { 0 } else { makedev(major.into(), minor.into()) };
+    let is_wanted = |stat: &FileStat| NodeKind::of(stat) == Some(kind) && stat.st_rdev == device;
+    match mknod_exactly(parent, name, kind, mode, device) {
         Ok(()) => {}
         Err(Errno::EEXIST) => {
-            return match describe(open_node(parent, name)?.as_fd())? {
-                Some(existing) if existing == node => Ok(()),
-                _ => Err(Errno::EEXIST),
-            };
+            let found = fstat(open_node(parent, name)?)?;
+            return if is_wanted(&found) { Ok(()) } else { Err(Errno::EEXIST) };
         }
         Err(errno) => return Err(errno),
     }
-    let made = open_node(parent, name)?;
-    if describe(made.as_fd())? != Some(node) {
-        return Err(Errno::EXDEV);
+    let node = open_node(parent, name)?;
+    if !is_wanted(&fstat(&node)?) {
+        // Somebody swapped it within these few microseconds.
+        return Err(Errno::EEXIST);
     }
-    fchownat(&made, c"", Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::AT_EMPTY_PATH)
-}
-
-/// The umask of before, when dropped.
-struct Umask(Mode);
-
-impl Umask {
-    fn cleared() -> Self {
-        Self(umask(Mode::empty()))
-    }
-}
-
-impl Drop for Umask {
-    fn drop(&mut self) {
-        umask(self.0);
-    }
-}
-
-/// Never opened for real: that could act on hardware, or wait.
-fn open_node(parent: BorrowedFd, name: &OsStr) -> Result<OwnedFd> {
-    openat(parent, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())
+    fchownat(&node, c"", Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::AT_EMPTY_PATH)
 }
 
 /// Is this O_PATH handle the character device major:minor?
 pub fn is_char(fd: BorrowedFd, major: u32, minor: u32) -> bool {
-    describe(fd) == Ok(Some(Node { kind: NodeKind::Char, major, minor }))
+    describe(fd).is_ok_and(|(kind, found_major, found_minor, _)| {
+        (kind, found_major, found_minor) == (NodeKind::Char, major, minor)
+    })
 }
 
-/// What node a handle is of; None if it is no device and no fifo. A fifo's numbers are 0.
-pub fn describe(fd: BorrowedFd) -> Result<Option<Node>> {
+/// (kind, major, minor, permission bits) of a host node, for devices to bind or inherit. EINVAL: not a node.
+pub fn describe(fd: BorrowedFd) -> Result<(NodeKind, u32, u32, u32)> {
     let stat = fstat(fd)?;
-    let kinds = [NodeKind::Char, NodeKind::Block, NodeKind::Fifo];
-    let found = kinds.into_iter().find(|kind| stat.st_mode & SFlag::S_IFMT.bits() == kind.flag().bits());
-    let number = |number: u64| u32::try_from(number).map_err(|_| Errno::EOVERFLOW);
-    match found {
-        None => Ok(None),
-        Some(NodeKind::Fifo) => Ok(Some(Node { kind: NodeKind::Fifo, major: 0, minor: 0 })),
-        Some(kind) => {
-            let (major, minor) = (number(major(stat.st_rdev))?, number(minor(stat.st_rdev))?);
-            Ok(Some(Node { kind, major, minor }))
-        }
-    }
+    let kind = NodeKind::of(&stat).ok_or(Errno::EINVAL)?;
+    Ok((kind, major(stat.st_rdev) as u32, minor(stat.st_rdev) as u32, stat.st_mode & MODE_BITS))
 }
 
-/// symlinkat of one component; EEXIST is the caller's to judge.
+/// symlinkat of one component; EEXIST is an error to the caller.
 pub fn make_symlink(parent: BorrowedFd, name: &OsStr, target: &Path) -> Result<()> {
-    symlinkat(target, parent, name)
+    require_component(name)?;
+    nix::unistd::symlinkat(target, parent, name)
+}
+
+/// With no umask for this one call: fchmod does not work on O_PATH, and fchmodat2 is newer than our floor.
+fn mknod_exactly(
+    parent: BorrowedFd,
+    name: &OsStr,
+    kind: NodeKind,
+    mode: u32,
+    device: libc::dev_t,
+) -> Result<()> {
+    require_component(name)?;
+    let saved = umask(Mode::empty());
+    let outcome = mknodat(parent, name, kind.file_type(), Mode::from_bits_truncate(mode), device);
+    umask(saved);
+    outcome
+}
+
+fn open_node(parent: BorrowedFd, name: &OsStr) -> Result<OwnedFd> {
+    openat(parent, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+fn require_component(name: &OsStr) -> Result<()> {
+    let bytes = name.as_encoded_bytes();
+    let plain = !bytes.is_empty() && !bytes.contains(&b'/') && ![&b"."[..], b".."].contains(&bytes);
+    if plain { Ok(()) } else { Err(Errno::EINVAL) }
+}
+
+fn file_type(stat: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT
 }
 
 #[cfg(test)]
@@ -122,55 +126,89 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{MetadataExt, symlink};
 
-    use super::super::testing::Scratch;
+    use super::super::testing::{Scratch, in_child};
     use super::*;
 
-    const NULL: Node = Node { kind: NodeKind::Char, major: 1, minor: 3 };
-
-    fn make(scratch: &Scratch, name: &str, node: Node, mode: u32) -> Result<()> {
-        let directory = fs::File::open(scratch.path()).unwrap();
-        make_node(directory.as_fd(), OsStr::new(name), node, mode, 7, 8)
+    fn node(scratch: &Scratch, name: &str, kind: NodeKind, major: u32, minor: u32) -> Result<()> {
+        let parent = fs::File::open(scratch.path()).unwrap();
+        make_node(parent.as_fd(), name.as_ref(), kind, major, minor, 0o1666, 1000, 2000)
     }
 
     #[test]
-    fn a_node_has_the_mode_and_owner_asked_for_whatever_the_umask() {
-        let scratch = Scratch::new();
-        make(&scratch, "null", NULL, 0o666).unwrap();
-        let stat = fs::symlink_metadata(scratch.join("null")).unwrap();
-        assert_eq!((stat.mode() & 0o7777, stat.uid(), stat.gid()), (0o666, 7, 8));
-        let opened = fs::File::open(scratch.join("null")).unwrap();
-        assert!(is_char(opened.as_fd(), 1, 3) && !is_char(opened.as_fd(), 1, 5));
+    fn nodes_have_the_exact_mode_and_owner_whatever_the_umask() {
+        in_child(|| {
+            let scratch = Scratch::new();
+            umask(Mode::from_bits_truncate(0o777));
+            for (name, kind, major, minor) in [
+                ("null", NodeKind::Char, 1, 3),
+                ("disk", NodeKind::Block, 259, 70_000),
+                ("fifo", NodeKind::Fifo, 0, 0),
+                ("fifo with numbers", NodeKind::Fifo, 1, 3),
+            ] {
+                node(&scratch, name, kind, major, minor).unwrap();
+                let stat = fs::symlink_metadata(scratch.join(name)).unwrap();
+                assert_eq!((stat.mode() & 0o7777, stat.uid(), stat.gid()), (0o1666, 1000, 2000), "{name}");
+                let fd = open_node(fs::File::open(scratch.path()).unwrap().as_fd(), name.as_ref()).unwrap();
+                let numbers = if kind == NodeKind::Fifo { (0, 0) } else { (major, minor) };
+                assert_eq!(describe(fd.as_fd()), Ok((kind, numbers.0, numbers.1, 0o1666)));
+            }
+            assert_eq!(umask(Mode::empty()).bits(), 0o777, "the umask is as it was");
+        });
     }
 
     #[test]
-    fn the_same_node_may_be_there_already_and_nothing_else_may() {
+    fn the_very_same_node_is_taken_and_anything_else_is_eexist() {
         let scratch = Scratch::new();
-        make(&scratch, "null", NULL, 0o600).unwrap();
-        make(&scratch, "null", NULL, 0o666).unwrap();
-        assert_eq!(fs::symlink_metadata(scratch.join("null")).unwrap().mode() & 0o7777, 0o600);
-        assert_eq!(make(&scratch, "null", Node { minor: 5, ..NULL }, 0o666), Err(Errno::EEXIST));
+        let outside = Scratch::new();
+        node(&scratch, "null", NodeKind::Char, 1, 3).unwrap();
+        assert_eq!(node(&scratch, "null", NodeKind::Char, 1, 3), Ok(()));
         fs::write(scratch.join("file"), "").unwrap();
-        assert_eq!(make(&scratch, "file", NULL, 0o666), Err(Errno::EEXIST));
+        symlink("/dev/null", scratch.join("link")).unwrap();
+        symlink(outside.join("new"), scratch.join("dangling")).unwrap();
+        fs::create_dir(scratch.join("directory")).unwrap();
+        for (name, kind, major, minor) in [
+            ("null", NodeKind::Char, 1, 5),
+            ("null", NodeKind::Block, 1, 3),
+            ("file", NodeKind::Char, 1, 3),
+            ("link", NodeKind::Char, 1, 3),
+            ("dangling", NodeKind::Char, 1, 3),
+            ("directory", NodeKind::Fifo, 0, 0),
+        ] {
+            assert_eq!(node(&scratch, name, kind, major, minor), Err(Errno::EEXIST), "{name}");
+        }
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
     }
 
     #[test]
-    fn a_symlink_in_the_nodes_place_is_not_followed() {
+    fn a_name_is_one_component() {
         let scratch = Scratch::new();
-        symlink("/dev/null", scratch.join("null")).unwrap();
-        assert_eq!(make(&scratch, "null", NULL, 0o666), Err(Errno::EEXIST));
-        symlink(scratch.join("elsewhere"), scratch.join("zero")).unwrap();
-        assert_eq!(make(&scratch, "zero", Node { minor: 5, ..NULL }, 0o666), Err(Errno::EEXIST));
-        assert!(!scratch.join("elsewhere").exists());
+        let parent = fs::File::open(scratch.path()).unwrap();
+        for name in ["", ".", "..", "../x", "a/b", "/x"] {
+            assert_eq!(node(&scratch, name, NodeKind::Char, 1, 3), Err(Errno::EINVAL), "{name}");
+            assert_eq!(
+                make_symlink(parent.as_fd(), name.as_ref(), Path::new("x")),
+                Err(Errno::EINVAL),
+                "{name}"
+            );
+        }
     }
 
     #[test]
-    fn a_fifo_is_a_node_too() {
+    fn a_symlink_is_made_once_with_any_target() {
         let scratch = Scratch::new();
-        let fifo = Node { kind: NodeKind::Fifo, major: 0, minor: 0 };
-        make(&scratch, "fifo", fifo, 0o640).unwrap();
-        let directory = fs::File::open(scratch.path()).unwrap();
-        let opened = open_node(directory.as_fd(), OsStr::new("fifo")).unwrap();
-        assert_eq!(describe(opened.as_fd()), Ok(Some(fifo)));
-        assert_eq!(describe(directory.as_fd()), Ok(None));
+        let parent = fs::File::open(scratch.path()).unwrap();
+        let make = || make_symlink(parent.as_fd(), "fd".as_ref(), Path::new("/proc/self/fd"));
+        make().unwrap();
+        assert_eq!(fs::read_link(scratch.join("fd")).unwrap(), Path::new("/proc/self/fd"));
+        assert_eq!(make(), Err(Errno::EEXIST));
+    }
+
+    #[test]
+    fn only_the_right_character_device_is_one() {
+        let null = fs::File::open("/dev/null").unwrap();
+        assert!(is_char(null.as_fd(), 1, 3));
+        assert!(!is_char(null.as_fd(), 1, 5));
+        assert!(!is_char(fs::File::open("/").unwrap().as_fd(), 0, 0));
+        assert_eq!(describe(fs::File::open("/").unwrap().as_fd()), Err(Errno::EINVAL));
     }
 }
