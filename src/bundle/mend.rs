@@ -88,12 +88,17 @@ fn unknown_capabilities(process: &mut Map<String, Value>) -> Vec<String> {
     }
 }
 
-/// oci-spec spells this flag another way than the spec (`SCHED_FLAG_D_L_OVERRUN`).
+/// Flags that oci-spec spells another way than the spec (config.md#linux-process, scheduler).
+const RESPELLED: [(&str, &str); 2] = [
+    ("SCHED_FLAG_RESET_ON_FORK", "SCHED_RESET_ON_FORK"),
+    ("SCHED_FLAG_DL_OVERRUN", "SCHED_FLAG_D_L_OVERRUN"),
+];
+
 fn mend_scheduler(process: &mut Map<String, Value>) {
     let flags = process.get_mut("scheduler").and_then(|scheduler| scheduler.get_mut("flags"));
     for flag in flags.and_then(Value::as_array_mut).into_iter().flatten() {
-        if flag == "SCHED_FLAG_DL_OVERRUN" {
-            *flag = json!("SCHED_FLAG_D_L_OVERRUN");
+        if let Some((_, typed)) = RESPELLED.iter().find(|(spec, _)| flag == spec) {
+            *flag = json!(typed);
         }
     }
 }

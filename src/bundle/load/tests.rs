@@ -166,7 +166,9 @@ fn what_go_takes_for_absent_is_absent() {
         r#"{"linux":{"seccomp":{"defaultAction":""}}}"#,
         r#"{"linux":{"seccomp":{}}}"#,
         r#"{"process":{"cwd":"/","execCPUAffinity":{"initial":"","final":" 1, 3-4,"}}}"#,
-        r#"{"process":{"cwd":"/","scheduler":{"policy":"SCHED_DEADLINE","flags":["SCHED_FLAG_DL_OVERRUN"]}}}"#,
+        r#"{"process":{"cwd":"/","scheduler":{"policy":"SCHED_DEADLINE","flags":[
+            "SCHED_FLAG_RESET_ON_FORK","SCHED_FLAG_RECLAIM","SCHED_FLAG_DL_OVERRUN","SCHED_FLAG_KEEP_POLICY",
+            "SCHED_FLAG_KEEP_PARAMS","SCHED_FLAG_UTIL_CLAMP_MIN","SCHED_FLAG_UTIL_CLAMP_MAX"]}}}"#,
         r#"{"windows":7,"vm":[],"uidMappings":"x"}"#,
         r#"{"hostname":"a","hostname":"b"}"#,
     ];
