@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use caps::{CapSet, Capability, CapsHashSet};
+use caps::{CapSet, CapsHashSet, Capability};
 
 use super::syscall::{done, value};
 use super::{Errno, Result};
@@ -29,8 +29,7 @@ pub fn is_known_to_kernel(name: &str) -> bool {
 /// PR_CAPBSET_READ; EINVAL above the kernel's last capability.
 fn in_bounding(number: u32) -> Result<bool> {
     // SAFETY: numbers.
-    let answer =
-        value(unsafe { libc::prctl(libc::PR_CAPBSET_READ, libc::c_ulong::from(number), 0, 0, 0) }.into())?;
+    let answer = value(unsafe { libc::prctl(libc::PR_CAPBSET_READ, libc::c_ulong::from(number), 0, 0, 0) }.into())?;
     Ok(answer == 1)
 }
 

@@ -121,20 +121,8 @@ mod tests {
     #[test]
     fn a_signal_has_many_spellings() {
         let spellings = [
-            ("9", 9),
-            ("0", 0),
-            ("64", 64),
-            ("KILL", 9),
-            ("SIGKILL", 9),
-            ("sigkill", 9),
-            ("Term", 15),
-            ("IOT", 6),
-            ("RTMIN", 34),
-            ("RTMIN+3", 37),
-            ("SIGRTMAX", 64),
-            ("rtmax-1", 63),
-            ("SIGCLD", 17),
-            ("POLL", 29),
+            ("9", 9), ("0", 0), ("64", 64), ("KILL", 9), ("SIGKILL", 9), ("sigkill", 9), ("Term", 15), ("IOT", 6),
+            ("RTMIN", 34), ("RTMIN+3", 37), ("SIGRTMAX", 64), ("rtmax-1", 63), ("SIGCLD", 17), ("POLL", 29),
         ];
         for (text, number) in spellings {
             assert_eq!(parse(text), Some(number), "{text}");
@@ -143,20 +131,7 @@ mod tests {
 
     #[test]
     fn what_is_no_signal_is_none() {
-        for text in [
-            "65",
-            "-1",
-            "BADSIG",
-            "SIG",
-            "SIGSIGKILL",
-            "RTMIN-1",
-            "RTMIN+31",
-            "RTMAX+1",
-            "RTMIN+",
-            "RTMIN+ 1",
-            "99999999999",
-            " 9",
-        ] {
+        for text in ["65", "-1", "BADSIG", "SIG", "SIGSIGKILL", "RTMIN-1", "RTMIN+31", "RTMAX+1", "RTMIN+", "RTMIN+ 1", "99999999999", " 9"] {
             assert_eq!(parse(text), None, "{text}");
         }
     }
