@@ -1,6 +1,7 @@
 //! One file a kernel facility. Knows nothing of containers; errors are plain `Errno`.
 //! The only place with `unsafe`, each block with its reason.
 
+pub mod bpf;
 pub mod capability;
 pub mod cgroup_tree;
 pub mod clone;
@@ -8,6 +9,7 @@ pub mod credentials;
 pub mod device;
 pub mod fd;
 pub mod host;
+pub mod inherited;
 pub mod keyring;
 pub mod memfd;
 pub mod mount;
@@ -24,6 +26,7 @@ pub mod seal;
 pub mod seccomp;
 pub mod signal;
 pub mod socket;
+pub mod spawn;
 mod syscall;
 pub mod terminal;
 #[cfg(test)]
