@@ -1,107 +1,76 @@
 //! Signals: names, masks, and waiting for them by descriptor.
+//! No handler is ever installed: a signal waits for a `SignalFd` or does what it does by default.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd as KernelSignalFd};
 
-use super::syscall::done;
+use super::syscall::{done, over_interrupts};
 use super::{Errno, Result};
 
-/// The highest signal of Linux on x86 and Arm (`man 7 signal`).
+/// _NSIG (asm/signal.h) on every architecture but MIPS: signals are 1 to 64.
 const LAST: i32 = 64;
-/// The real-time signals that programs can use begin after those that glibc keeps for itself (32, 33).
-const RTMIN: i32 = 34;
-/// Bytes of the kernel's signal set.
+/// Bytes of the kernel's sigset_t.
 const SET_BYTES: usize = 8;
 
-/// `9`, `KILL`, `SIGKILL`, `sigkill`, `RTMIN+3`, `SIGRTMAX-1` -> number; 0 by number alone (it only asks
-/// whether the process is there). None if there is no such signal.
+/// `struct sigaction` of the kernel (asm/signal.h), all zero: SIG_DFL, no flags, an empty mask. At least as large as
+/// that of any architecture; where there is no restorer, the last word is not read.
+#[repr(C)]
+#[derive(Default)]
+struct DefaultAction {
+    handler: usize,
+    flags: libc::c_ulong,
+    restorer: usize,
+    mask: u64,
+}
+
+/// `9`, `KILL`, `SIGKILL`, `sigkill`, `RTMIN+3`, `RTMAX-2` -> number; None if there is no such signal. `0`, which only
+/// asks whether the process is there, goes by number alone.
 pub fn parse(text: &str) -> Option<i32> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.parse().ok().filter(|number| (0..=LAST).contains(number));
+    if let Ok(number) = text.parse() {
+        return (0..=LAST).contains(&number).then_some(number);
     }
     let name = text.to_ascii_uppercase();
     let name = name.strip_prefix("SIG").unwrap_or(&name);
-    real_time(name).or_else(|| named(name))
-}
-
-fn named(name: &str) -> Option<i32> {
     match name {
-        // Names that nix has under another one.
+        "IOT" => Some(libc::SIGABRT),
         "CLD" => Some(libc::SIGCHLD),
-        "IOT" => Some(libc::SIGIOT),
-        "POLL" => Some(libc::SIGPOLL),
-        _ => format!("SIG{name}").parse::<Signal>().ok().map(|signal| signal as i32),
+        "POLL" => Some(libc::SIGIO),
+        _ => real_time(name).or_else(|| standard(name)),
     }
 }
 
-fn real_time(name: &str) -> Option<i32> {
-    let (base, rest, sign) = match name.strip_prefix("RTMIN") {
-        Some(rest) => (RTMIN, rest, '+'),
-        None => (LAST, name.strip_prefix("RTMAX")?, '-'),
-    };
-    if rest.is_empty() {
-        return Some(base);
-    }
-    let offset = rest.strip_prefix(sign)?;
-    if offset.is_empty() || !offset.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let offset = offset.parse::<i32>().ok().filter(|offset| *offset <= LAST - RTMIN)?;
-    Some(if sign == '+' { base + offset } else { base - offset })
-}
-
-/// Blocks every signal, real-time ones too; they wait for `SignalFd`, or for the next `reset`.
+/// Blocks every signal that can be, the real-time ones and those that glibc keeps for itself too; they wait for
+/// `SignalFd`, or for `reset`.
 pub fn block_all() -> Result<()> {
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None)
+    set_mask(u64::MAX)
 }
 
-/// Every disposition to default and an empty mask, as a new program expects (Rust ignores SIGPIPE at start,
-/// and our caller may have ignored or blocked others).
+/// Every disposition to default and an empty mask, as a new program expects (Rust ignores SIGPIPE at start).
 pub fn reset() -> Result<()> {
-    for number in (1..=LAST).filter(|number| ![libc::SIGKILL, libc::SIGSTOP].contains(number)) {
-        default_disposition(number)?;
+    let action = DefaultAction::default();
+    let none = std::ptr::null_mut::<DefaultAction>();
+    for signal in (1..=LAST).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal)) {
+        // SAFETY: a default action has no handler that could run; glibc refuses the signals it reserves (32, 33), so
+        // this asks the kernel.
+        done(unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, &raw const action, none, SET_BYTES) })?;
     }
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
+    set_mask(0)
 }
 
-/// By the raw call: glibc refuses the two that it keeps for itself.
-fn default_disposition(number: i32) -> Result<()> {
-    // struct sigaction of the kernel: all zero is SIG_DFL without flags.
-    let action = [0u64; 4];
-    let null = std::ptr::null_mut::<u64>();
-    // SAFETY: the kernel reads one structure of at most 32 bytes, which outlives the call.
-    done(unsafe { libc::syscall(libc::SYS_rt_sigaction, number, action.as_ptr(), null, SET_BYTES) })
-}
-
-/// A descriptor that becomes readable when a blocked signal waits (`man 2 signalfd`).
-pub struct SignalFd(OwnedFd);
+pub struct SignalFd(KernelSignalFd);
 
 impl SignalFd {
-    /// Of all signals; non-blocking, close-on-exec. Needs `block_all` first.
+    /// Of all signals; non-blocking, close-on-exec. `block_all` first, or they are not held back for it.
     pub fn new() -> Result<Self> {
-        let set = [u64::MAX];
-        let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
-        // SAFETY: the kernel reads SET_BYTES of the set; the call makes a new descriptor. The raw call,
-        // since glibc's set type leaves out the signals that it keeps for itself.
-        let fd = unsafe {
-            let returned = libc::syscall(libc::SYS_signalfd4, -1, set.as_ptr(), SET_BYTES, flags);
-            super::syscall::descriptor(returned)
-        }?;
-        Ok(Self(fd))
+        KernelSignalFd::with_flags(&SigSet::all(), SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map(Self)
     }
 
-    /// The number of the next pending signal; None if none is pending.
+    /// The next pending signal number and, for SIGCHLD, nothing more: use pidfds. None if none is pending.
     pub fn read(&self) -> Result<Option<i32>> {
-        let mut buffer = [0u8; size_of::<libc::signalfd_siginfo>()];
-        match super::fd::read(self.0.as_fd(), &mut buffer) {
-            Ok(length) if length == buffer.len() => {}
-            Ok(_) => return Err(Errno::EIO),
-            Err(Errno::EAGAIN) => return Ok(None),
-            Err(errno) => return Err(errno),
-        }
-        let number = u32::from_ne_bytes([buffer[0], buffer[1], buffer[2], buffer[3]]);
-        i32::try_from(number).map(Some).map_err(|_| Errno::EIO)
+        let info = over_interrupts(|| self.0.read_signal())?;
+        Ok(info.and_then(|info| i32::try_from(info.ssi_signo).ok()))
     }
 }
 
@@ -111,58 +80,127 @@ impl AsFd for SignalFd {
     }
 }
 
+fn standard(name: &str) -> Option<i32> {
+    Signal::iterator()
+        .find(|signal| signal.as_str().strip_prefix("SIG") == Some(name))
+        .map(|signal| signal as i32)
+}
+
+/// `RTMIN`, `RTMIN+n`, `RTMAX`, `RTMAX-n`, as kill(1) counts them: without those that the C library keeps.
+fn real_time(name: &str) -> Option<i32> {
+    let (first, last) = (libc::SIGRTMIN(), libc::SIGRTMAX());
+    let number = match (name.strip_prefix("RTMIN"), name.strip_prefix("RTMAX")) {
+        (Some(""), _) => first,
+        (_, Some("")) => last,
+        (Some(offset), _) => first.checked_add(digits(offset.strip_prefix('+')?)?)?,
+        (_, Some(offset)) => last.checked_sub(digits(offset.strip_prefix('-')?)?)?,
+        _ => return None,
+    };
+    (first..=last).contains(&number).then_some(number)
+}
+
+fn digits(text: &str) -> Option<i32> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// The raw system call, since glibc keeps two signals out of every mask.
+fn set_mask(mask: u64) -> Result<()> {
+    let none = std::ptr::null_mut::<u64>();
+    // SAFETY: the kernel reads `SET_BYTES` bytes of mask and writes nothing.
+    done(unsafe {
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const mask, none, SET_BYTES)
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use nix::sys::signal::{SigHandler, raise, signal};
+    use nix::sys::signal::{SigHandler, signal};
 
     use super::super::testing::in_child;
     use super::*;
 
     #[test]
-    fn a_signal_has_many_spellings() {
-        let spellings = [
-            ("9", 9), ("0", 0), ("64", 64), ("KILL", 9), ("SIGKILL", 9), ("sigkill", 9), ("Term", 15), ("IOT", 6),
-            ("RTMIN", 34), ("RTMIN+3", 37), ("SIGRTMAX", 64), ("rtmax-1", 63), ("SIGCLD", 17), ("POLL", 29),
-        ];
-        for (text, number) in spellings {
+    fn signals_are_known_by_number_and_by_name_in_any_case() {
+        for (text, number) in [
+            ("9", 9),
+            ("0", 0),
+            ("64", 64),
+            ("KILL", 9),
+            ("SIGKILL", 9),
+            ("sigkill", 9),
+            ("Term", 15),
+            ("winch", 28),
+            ("STKFLT", 16),
+            ("PWR", 30),
+            ("SYS", 31),
+            ("cld", 17),
+            ("IOT", 6),
+            ("SIGPOLL", 29),
+            ("SIGRTMIN", 34),
+            ("RTMIN+3", 37),
+            ("sigrtmin+30", 64),
+            ("RTMAX", 64),
+            ("RTMAX-30", 34),
+        ] {
             assert_eq!(parse(text), Some(number), "{text}");
         }
-    }
-
-    #[test]
-    fn what_is_no_signal_is_none() {
-        for text in ["65", "-1", "BADSIG", "SIG", "SIGSIGKILL", "RTMIN-1", "RTMIN+31", "RTMAX+1", "RTMIN+", "RTMIN+ 1", "99999999999", " 9"] {
+        for text in [
+            "",
+            "SIG",
+            "65",
+            "-1",
+            "99999999999",
+            "9x",
+            "KILLED",
+            "SIGSIGKILL",
+            "RTMIN+31",
+            "RTMIN+-1",
+            "RTMIN-1",
+            "RTMIN+",
+            "RTMAX-31",
+            "RTMAX+1",
+            "RTMAX-+1",
+            " 9",
+            "SIG9",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }
 
     #[test]
-    fn blocked_signals_are_read_in_turn() {
+    fn blocked_signals_wait_for_the_descriptor() {
         in_child(|| {
             block_all().unwrap();
             let signals = SignalFd::new().unwrap();
-            assert_eq!(signals.read().unwrap(), None);
-            raise(Signal::SIGTERM).unwrap();
-            raise(Signal::SIGUSR1).unwrap();
-            let mut read = [signals.read().unwrap(), signals.read().unwrap()];
-            read.sort();
-            assert_eq!(read, [Some(libc::SIGUSR1), Some(libc::SIGTERM)]);
-            assert_eq!(signals.read().unwrap(), None);
+            assert_eq!(signals.read(), Ok(None));
+            for number in [libc::SIGTERM, 40] {
+                // SAFETY: to ourselves, blocked.
+                unsafe { libc::kill(libc::getpid(), number) };
+                assert_eq!(signals.read(), Ok(Some(number)));
+            }
+            assert_eq!(signals.read(), Ok(None));
         });
     }
 
     #[test]
-    fn after_a_reset_nothing_is_blocked_or_ignored() {
+    fn every_bit_of_the_mask_and_the_ignored_set_is_set_and_cleared() {
+        let status = || {
+            let text = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+            let field =
+                |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+            (field("SigBlk:"), field("SigIgn:"), field("SigCgt:"))
+        };
         in_child(|| {
             block_all().unwrap();
-            // SAFETY: SIG_IGN runs no code.
-            unsafe { signal(Signal::SIGUSR1, SigHandler::SigIgn) }.unwrap();
-            reset().unwrap();
-            let status = std::fs::read_to_string("/proc/self/status").unwrap();
-            for field in ["SigBlk", "SigIgn", "SigCgt"] {
-                let line = status.lines().find(|line| line.starts_with(field)).unwrap();
-                assert!(line.ends_with("0000000000000000"), "{line}");
+            // All but KILL (9) and STOP (19), which cannot be.
+            assert_eq!(status().0, "fffffffffffbfeff");
+            for number in [Signal::SIGUSR1, Signal::SIGPIPE] {
+                // SAFETY: ignoring runs no handler.
+                unsafe { signal(number, SigHandler::SigIgn) }.unwrap();
             }
+            reset().unwrap();
+            let clear = "0".repeat(16);
+            assert_eq!(status(), (clear.clone(), clear.clone(), clear));
         });
     }
 }
