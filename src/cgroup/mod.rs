@@ -19,6 +19,8 @@ mod shared;
 mod subgroup;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod v1;
 mod v2;
@@ -37,6 +39,7 @@ pub use self::location::{Driver, Location};
 use self::procs::Processes;
 use self::write::{Current, keyed_number};
 use crate::linux::cgroup_tree::CgroupTree;
+use crate::linux::procfs::Proc;
 use crate::report::Result;
 
 /// A container's cgroup. With the driver `Disabled` it has no directories, and every call is content with that.
@@ -108,6 +111,12 @@ impl Manager {
     /// As `add_exec`, and `can't open cgroup: …` where there is no such sub-cgroup.
     pub fn exec_target(&self, sub: &[String]) -> Result<Option<OwnedFd>> {
         place::exec_target(self.hierarchies()?, sub)
+    }
+
+    /// On v2, the cgroup that `init` is in by now: to clone into where `exec_target` (with no sub-cgroup asked for) is gone or
+    /// answers EBUSY to the clone. None on v1 and hybrid. The caller sees to it that `init` is still the one it means.
+    pub fn init_target(&self, tree: &CgroupTree, proc: &Proc, init: Pid) -> Result<Option<OwnedFd>> {
+        place::init_target(self.hierarchies()?, tree, proc, init)
     }
 
     /// Adds an exec'd process to the cgroup or to a sub-cgroup (`exec --cgroup [ctrl[,ctrl]:]path`), in every hierarchy.
