@@ -12,6 +12,7 @@ pub mod host;
 pub mod keyring;
 pub mod memfd;
 pub mod mount;
+pub mod mountinfo;
 pub mod namespace;
 pub mod network;
 pub mod path;
