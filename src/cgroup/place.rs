@@ -17,8 +17,8 @@ use crate::report::{Code, Context, Result};
 /// One line with a path, or some ten on v1.
 const PROC_LIMIT: usize = 64 << 10;
 
-/// The directory to clone a process into (`CLONE_INTO_CGROUP`), where that puts it everywhere at once; None where there are v1
-/// hierarchies, which clone3 knows nothing of.
+/// The directory to clone a process into (`CLONE_INTO_CGROUP`), where that puts it everywhere at once; None
+/// where there are v1 hierarchies, which clone3 knows nothing of.
 pub fn clone_target(hierarchies: &[Hierarchy]) -> Result<Option<OwnedFd>> {
     let Some(hierarchy) = sole_unified(hierarchies) else { return Ok(None) };
     let directory = hierarchy.existing()?;
@@ -34,9 +34,9 @@ pub fn exec_target(hierarchies: &[Hierarchy], sub: &[String]) -> Result<Option<O
     Ok(Some(directory.as_fd().try_clone_to_owned()?))
 }
 
-/// The cgroup that `init` is in by now, to clone an exec'd process into where the container's own takes none: it has handed
-/// controllers to children (EBUSY, as in a nested engine), or `init` has moved away and it is gone (ENOENT).
-/// None where there are v1 hierarchies.
+/// The cgroup that `init` is in by now, to clone an exec'd process into where the container's own takes none:
+/// it has handed controllers to children (EBUSY, as in a nested engine), or `init` has moved away and it is
+/// gone (ENOENT). None where there are v1 hierarchies.
 pub fn init_target(
     hierarchies: &[Hierarchy],
     tree: &CgroupTree,

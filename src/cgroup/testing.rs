@@ -11,7 +11,8 @@ use nix::unistd::Pid;
 
 use super::directory::Directory;
 use super::{Driver, Manager};
-use crate::linux::cgroup_tree::{CgroupTree, Hierarchy, Layout};
+use crate::linux::cgroup_tree::{CgroupTree, Layout};
+use crate::linux::procfs::Proc;
 use crate::linux::testing::Scratch;
 
 /// A plain directory with files that look like a cgroup's.
@@ -35,36 +36,15 @@ impl Fake {
     }
 }
 
-/// This host's v1 hierarchies and the unified tree beside them; None where there are none or we are not root.
+/// This host's hierarchies, where some are v1; None where none is or we are not root.
 pub fn v1_tree() -> Option<CgroupTree> {
-    let own = std::fs::read_to_string("/proc/self/cgroup").expect("/proc/self/cgroup");
-    let hierarchies: Vec<Hierarchy> = own.lines().filter_map(hierarchy).collect();
-    if !nix::unistd::geteuid().is_root() || !hierarchies.iter().any(|hierarchy| !hierarchy.unified) {
+    let proc = Proc::open().expect("/proc");
+    let tree = CgroupTree::detect(&proc).expect("cgroup hierarchies");
+    if !nix::unistd::geteuid().is_root() || tree.layout == Layout::Unified {
         eprintln!("skipped: needs root and cgroup v1");
         return None;
     }
-    let layout =
-        if hierarchies.iter().any(|hierarchy| hierarchy.unified) { Layout::Hybrid } else { Layout::Legacy };
-    Some(CgroupTree { layout, hierarchies })
-}
-
-fn hierarchy(line: &str) -> Option<Hierarchy> {
-    let mut fields = line.splitn(3, ':').skip(1);
-    let controllers = fields.next()?;
-    let directory = match controllers {
-        "" => "unified",
-        named => named.strip_prefix("name=").unwrap_or(named),
-    };
-    let mount_point = Path::new("/sys/fs/cgroup").join(directory);
-    let (_, _, below) = Directory::mount_of(&mount_point).ok()??;
-    below.as_os_str().is_empty().then(|| Hierarchy {
-        directory: directory.to_owned(),
-        mount_point,
-        root: PathBuf::from("/"),
-        controllers: controllers.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
-        unified: controllers.is_empty(),
-        own: PathBuf::from("/"),
-    })
+    Some(tree)
 }
 
 /// A cgroup of this test alone; killed and removed at the end, whatever that is.

@@ -113,8 +113,10 @@ fn a_limit_below_usage_says_what_is_used() {
 #[test]
 fn a_controller_that_is_nowhere_is_an_error_only_where_it_is_asked_for() {
     let Some(mut tree) = v1_tree() else { return };
-    tree.hierarchies
-        .retain(|hierarchy| !hierarchy.controllers.iter().any(|name| name == "pids" || name == "hugetlb"));
+    let wanted = ["pids", "hugetlb", "net_cls", "rdma"];
+    tree.hierarchies.retain(|hierarchy| {
+        !hierarchy.unified && !hierarchy.controllers.iter().any(|name| wanted.contains(&name.as_str()))
+    });
     let made = Box::made(&tree, json!({}));
     made.apply(json!({"memory": {"limit": 33_554_432}, "hugepageLimits": []})).unwrap();
     for (config, controller, file) in [
@@ -135,6 +137,18 @@ fn a_controller_that_is_nowhere_is_an_error_only_where_it_is_asked_for() {
 }
 
 #[test]
+fn a_controller_that_only_the_unified_tree_of_a_hybrid_has_is_set_there() {
+    let Some(tree) = v1_tree() else { return };
+    let made = Box::made(&tree, json!({}));
+    if !made.path("").join("hugetlb.2MB.max").exists() {
+        eprintln!("skipped: the unified tree has no controller of its own");
+        return;
+    }
+    made.apply(json!({"hugepageLimits": [{"pageSize": "2MB", "limit": 4_194_304}]})).unwrap();
+    assert_eq!(made.read("", "hugetlb.2MB.max"), "4194304");
+}
+
+#[test]
 fn devices_open_as_the_rules_say() {
     let Some(tree) = v1_tree() else { return };
     let made = Box::made(&tree, json!({}));
@@ -150,8 +164,10 @@ pub const PROBE: &str = "while read go; do r=; \
     (: > /dev/null) 2> /tmp/none.$$ && r=${r}w; rm -f /tmp/none.$$; echo \"<$r>\"; done";
 
 pub fn check_devices(made: &Box, shell: &mut Shell) {
-    let char = |minor: i64, access: &str| json!({"allow": true, "type": "c", "major": 1, "minor": minor, "access": access});
+    let rule = |allow: bool, minor: i64, access: &str| json!({"allow": allow, "type": "c", "major": 1, "minor": minor, "access": access});
+    let char = |minor: i64, access: &str| rule(true, minor, access);
     let deny = |access: &str| json!({"allow": false, "access": access});
+    let allow = |access: &str| json!({"allow": true, "access": access});
     for (rules, expected) in [
         (json!([]), "<>"),
         (json!([deny("rwm"), char(3, "rwm")]), "<nw>"),
@@ -162,15 +178,9 @@ pub fn check_devices(made: &Box, shell: &mut Shell) {
             json!([{"allow": true, "type": "c", "access": "r"}, {"allow": true, "type": "b", "access": "rwm"}]),
             "<nz>",
         ),
-        (
-            json!([{"allow": true, "access": "rwm"}, {"allow": false, "type": "c", "major": 1, "minor": 5, "access": "rwm"}]),
-            "<nw>",
-        ),
-        (
-            json!([{"allow": true, "access": "rwm"}, {"allow": false, "type": "c", "major": 1, "minor": 3, "access": "w"}]),
-            "<nz>",
-        ),
-        (json!([{"allow": true, "access": "rwm"}]), "<nzw>"),
+        (json!([allow("rwm"), rule(false, 5, "rwm")]), "<nw>"),
+        (json!([allow("rwm"), rule(false, 3, "w")]), "<nz>"),
+        (json!([allow("rwm")]), "<nzw>"),
     ] {
         made.apply(json!({"devices": rules})).unwrap_or_else(|error| panic!("{rules}: {error}"));
         shell.tell("go");

@@ -1,5 +1,5 @@
-//! Pure v2, in a mount namespace where a part of the host's unified tree is all there is. Its controllers are the host's
-//! v1 hierarchies' mostly, so limits are tested on files that only look like a cgroup's.
+//! Pure v2, in a mount namespace where a part of the host's unified tree is all there is. Its controllers are
+//! the host's v1 hierarchies' mostly, so limits are tested on files that only look like a cgroup's.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -117,18 +117,13 @@ fn a_frozen_container_stands_still_and_a_kill_reaches_it() {
 fn removal_waits_for_the_event_and_names_who_is_in_the_way() {
     with_v2("remove", |tree| {
         let made = Box::made(tree, json!({}));
-        let mut shell = Shell::run("read end");
+        let mut shell = Shell::run("read go; exec sleep 0.1");
         std::fs::create_dir(made.path("").join("sub")).unwrap();
         made.manager.add_exec(shell.pid(), &["sub".to_owned()]).unwrap();
         let error = made.manager.remove(Duration::from_millis(20)).unwrap_err().text();
         assert!(error.contains(&format!("pid {}", shell.pid())), "{error}");
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                std::thread::sleep(Duration::from_millis(50));
-                shell.tell("end");
-            });
-            made.manager.remove(Duration::from_secs(60)).unwrap();
-        });
+        shell.tell("go");
+        made.manager.remove(Duration::from_secs(60)).unwrap();
         assert!(!made.manager.exists());
     });
 }
@@ -245,7 +240,8 @@ fn every_limit_goes_to_its_v2_file() {
     ]);
     let config = resources(json!({
         "memory": {"limit": 33_554_432, "reservation": 25_165_824, "swap": 50_331_648},
-        "cpu": {"shares": 1024, "quota": 20_000, "period": 100_000, "burst": 1000, "idle": 0, "cpus": "0-1", "mems": "0"},
+        "cpu": {"shares": 1024, "quota": 20_000, "period": 100_000, "burst": 1000, "idle": 0,
+                "cpus": "0-1", "mems": "0"},
         "pids": {"limit": 20},
         "blockIO": {"weight": 750, "throttleReadBpsDevice": [{"major": 8, "minor": 0, "rate": 1024}]},
         "hugepageLimits": [{"pageSize": "2MB", "limit": 4_194_304}],
