@@ -56,7 +56,7 @@ pub fn execute(context: &mut Context, command: &Command) -> Result<()> {
     }
     signal::unblock_all().context("let signals through")?;
     let errno = process::execute(&file, &args, &env);
-    let error = Error::from(errno).context(format!("exec {}", path.display())).code(Code::Executable);
+    let error = Error::from(errno).context(format!("exec {}", path.display())).code(Code::Exec);
     Err(match hint(errno) {
         Some(hint) => error.hint(hint),
         None => error,
