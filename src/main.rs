@@ -61,9 +61,11 @@ fn fail_with(error: &Error, status: u8) -> ExitCode {
 
 /// A panic is a bug, and still one line and no more.
 fn tell_of_bug(panic: &PanicHookInfo) {
-    let message = panic.payload_as_str().unwrap_or("no message");
+    let payload = panic.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
     let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
-    let error = Error::new(Code::Internal, format!("internal error: {message}{place}; please report it"));
+    let error = Error::new(Code::Internal, format!("internal error: {text}{place}; please report it"));
     fail_with(&error, 1);
     exit(1);
 }

@@ -1,4 +1,5 @@
-//! Where a container's cgroup goes: the meaning of `linux.cgroupsPath` (runtime-spec config-linux.md#cgroups-path).
+//! Where a container's cgroup goes: the meaning of `linux.cgroupsPath` (runtime-spec
+//! config-linux.md#cgroups-path).
 //!
 //! Only decides, makes nothing. A path is cleaned component by component first, so that `..` can never name
 //! anything above the hierarchy's top; `directory.rs` holds to that once more with the kernel's help.
@@ -29,20 +30,20 @@ pub struct Location {
     pub driver: Driver,
     /// systemd unit, if any.
     pub unit: Option<String>,
-    /// One absolute directory a hierarchy; the key is the hierarchy's controllers joined by `,` (`cpu,cpuacct`,
-    /// `name=systemd`), "" for the unified tree.
+    /// One absolute directory a hierarchy; the key is the hierarchy's controllers joined by `,`
+    /// (`cpu,cpuacct`, `name=systemd`), "" for the unified tree.
     pub paths: BTreeMap<String, PathBuf>,
 }
 
 /// Where the cgroup of container `id` goes.
 ///
-/// As runc: an absolute path is below each hierarchy's mount; a relative one below the caller's own cgroup, but in the pure
-/// unified layout beside it, since a cgroup with processes in it can hand no controllers to its children; no path is `id`,
-/// relative.
+/// As runc: an absolute path is below each hierarchy's mount; a relative one below the caller's own cgroup,
+/// but in the pure unified layout beside it, since a cgroup with processes in it can hand no controllers to
+/// its children; no path is `id`, relative.
 ///
 /// # Errors
-/// A path that names the top of a hierarchy itself, a hierarchy in which the caller's own cgroup cannot be seen, and
-/// the systemd driver.
+/// A path that names the top of a hierarchy itself, a hierarchy in which the caller's own cgroup cannot be
+/// seen, and the systemd driver.
 pub fn locate(tree: &CgroupTree, driver: Driver, cgroups_path: Option<&Path>, id: &str) -> Result<Location> {
     match driver {
         Driver::Disabled => return Ok(Location { driver, unit: None, paths: BTreeMap::new() }),
@@ -73,8 +74,9 @@ pub fn locate(tree: &CgroupTree, driver: Driver, cgroups_path: Option<&Path>, id
     Ok(Location { driver, unit: None, paths })
 }
 
-/// Where relative paths start, below the mount. The mount may show only a part of the hierarchy (its root field), as in
-/// a container without a cgroup namespace, while /proc/self/cgroup counts from the hierarchy's top.
+/// Where relative paths start, below the mount. The mount may show only a part of the hierarchy (its root
+/// field), as in a container without a cgroup namespace, while /proc/self/cgroup counts from the hierarchy's
+/// top.
 fn own_cgroup(hierarchy: &Hierarchy, layout: &Layout) -> Result<PathBuf> {
     let Ok(own) = hierarchy.own.strip_prefix(&hierarchy.root) else {
         let (own, root, mount) = (&hierarchy.own, &hierarchy.root, &hierarchy.mount_point);
@@ -89,7 +91,8 @@ fn own_cgroup(hierarchy: &Hierarchy, layout: &Layout) -> Result<PathBuf> {
     })
 }
 
-/// The path without `.`, empty components and leading `/`, each `..` taking back what was before it, if anything was.
+/// The path without `.`, empty components and leading `/`, each `..` taking back what was before it, if
+/// anything was.
 pub fn clean(path: &Path) -> PathBuf {
     path.components().fold(PathBuf::new(), |mut clean, component| {
         match component {

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use libseccomp::ScmpVersion;
+use crate::bundle::features::OCI_VERSION_MAX;
+use crate::plan::seccomp;
 
-/// The specification whose configs we read and whose state we write.
-pub const SPEC: &str = "1.3.0";
 /// The commit this was built from, where the build says so.
 pub const COMMIT: Option<&str> = option_env!("TRUG_COMMIT");
 /// Our own.
@@ -25,25 +24,15 @@ pub fn program_name() -> &'static str {
 
 /// Lines of `--version`.
 pub fn text() -> String {
-    lines(program_name(), COMMIT, libseccomp_version().as_deref())
+    let libseccomp = seccomp::library_version().ok();
+    lines(program_name(), COMMIT, libseccomp.as_deref())
 }
 
-/// Of the library that is linked in.
-pub fn libseccomp_version() -> Option<String> {
-    ScmpVersion::current().ok().map(|version| version.to_string())
-}
-
+/// What is not known has no line.
 fn lines(name: &str, commit: Option<&str>, libseccomp: Option<&str>) -> String {
-    let line = |key: &str, value: Option<&str>| value.map(|value| format!("{key}: {value}\n"));
-    [
-        Some(format!("{name} version {VERSION}\n")),
-        line("commit", commit),
-        line("spec", Some(SPEC)),
-        line("libseccomp", libseccomp),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    let line = |key, value: Option<&str>| value.map(|value| format!("{key}: {value}\n")).unwrap_or_default();
+    let (commit, spec) = (line("commit", commit), line("spec", Some(OCI_VERSION_MAX)));
+    format!("{name} version {VERSION}\n{commit}{spec}{}", line("libseccomp", libseccomp))
 }
 
 #[cfg(test)]

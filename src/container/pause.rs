@@ -54,3 +54,35 @@ fn explain(error: Error) -> Error {
         _ => error,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::state::State;
+    use crate::container::testing::{Place, Sleeper, id, state};
+
+    #[test]
+    fn only_what_runs_is_paused_and_only_what_is_paused_goes_on() {
+        let (place, sleeper) = (Place::new(), Sleeper::new());
+        place.container(&state("stopped"));
+        place.container(&State { init: Some(sleeper.identity()), ..state("running") });
+        let cases = [
+            (pause(&place.globals(), &id("stopped")), "container not running"),
+            (resume(&place.globals(), &id("stopped")), "container not paused"),
+            (resume(&place.globals(), &id("running")), "container not paused"),
+            (pause(&place.globals(), &id("none")), "container does not exist"),
+            (resume(&place.globals(), &id("none")), "container does not exist"),
+        ];
+        for (result, expected) in cases {
+            assert_eq!(result.unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_container_without_a_cgroup_cannot_be_paused() {
+        let (place, sleeper) = (Place::new(), Sleeper::new());
+        place.container(&State { init: Some(sleeper.identity()), ..state("a") });
+        assert!(pause(&place.globals(), &id("a")).is_err());
+        assert!(sleeper.is_alive());
+    }
+}
