@@ -11,9 +11,6 @@ use nix::unistd::{Gid, Uid, fchownat};
 
 use super::{Errno, Result};
 
-/// Bits of a mode without the file type: permissions, set-id, sticky.
-const MODE_BITS: u32 = 0o7777;
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NodeKind {
     Char,
@@ -29,12 +26,19 @@ impl NodeKind {
             NodeKind::Fifo => SFlag::S_IFIFO,
         }
     }
+}
 
-    /// None: neither a device nor a fifo.
-    fn of(stat: &FileStat) -> Option<Self> {
-        [NodeKind::Char, NodeKind::Block, NodeKind::Fifo]
-            .into_iter()
-            .find(|kind| kind.file_type() == file_type(stat))
+/// What a node is. A fifo's numbers are 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Node {
+    pub kind: NodeKind,
+    pub major: u32,
+    pub minor: u32,
+}
+
+impl Node {
+    fn number(self) -> libc::dev_t {
+        if self.kind == NodeKind::Fifo { 0 } else { makedev(self.major.into(), self.minor.into()) }
     }
 }
 
@@ -42,48 +46,41 @@ impl NodeKind {
 /// what now stands there.
 ///
 /// A node of the same kind and numbers that is there already is taken as it is. EEXIST: something else is there.
-/// EPERM: mknod is not allowed here (in a user namespace): bind the host's node instead.
-#[allow(clippy::too_many_arguments)] // They are the fields of one device, as config.json has them.
-pub fn make_node(
-    parent: BorrowedFd,
-    name: &OsStr,
-    kind: NodeKind,
-    major: u32,
-    minor: u32,
-    mode: u32,
-    uid: u32,
-    gid: u32,
-) -> Result<()> {
-    let device = if kind == NodeKind::Fifo { 0 } else { makedev(major.into(), minor.into()) };
-    let is_wanted = |stat: &FileStat| NodeKind::of(stat) == Some(kind) && stat.st_rdev == device;
-    match mknod_exactly(parent, name, kind, mode, device) {
+/// EXDEV: something else took the node's place meanwhile. EPERM: mknod is not allowed here (in a user namespace), so
+/// that the host's node must be bound instead.
+pub fn make_node(parent: BorrowedFd, name: &OsStr, node: Node, mode: u32, uid: u32, gid: u32) -> Result<()> {
+    let is_wanted = |found: &OwnedFd| {
+        fstat(found).map(|stat| file_type(&stat) == node.kind.file_type() && stat.st_rdev == node.number())
+    };
+    match mknod_exactly(parent, name, node, mode) {
         Ok(()) => {}
         Err(Errno::EEXIST) => {
-            let found = fstat(open_node(parent, name)?)?;
-            return if is_wanted(&found) { Ok(()) } else { Err(Errno::EEXIST) };
+            return if is_wanted(&open_node(parent, name)?)? { Ok(()) } else { Err(Errno::EEXIST) };
         }
         Err(errno) => return Err(errno),
     }
-    let node = open_node(parent, name)?;
-    if !is_wanted(&fstat(&node)?) {
-        // Somebody swapped it within these few microseconds.
-        return Err(Errno::EEXIST);
+    let made = open_node(parent, name)?;
+    if !is_wanted(&made)? {
+        return Err(Errno::EXDEV);
     }
-    fchownat(&node, c"", Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::AT_EMPTY_PATH)
+    fchownat(&made, c"", Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::AT_EMPTY_PATH)
 }
 
 /// Is this O_PATH handle the character device major:minor?
 pub fn is_char(fd: BorrowedFd, major: u32, minor: u32) -> bool {
-    describe(fd).is_ok_and(|(kind, found_major, found_minor, _)| {
-        (kind, found_major, found_minor) == (NodeKind::Char, major, minor)
-    })
+    describe(fd) == Ok(Some(Node { kind: NodeKind::Char, major, minor }))
 }
 
-/// (kind, major, minor, permission bits) of a host node, for devices to bind or inherit. EINVAL: not a node.
-pub fn describe(fd: BorrowedFd) -> Result<(NodeKind, u32, u32, u32)> {
+/// What node a handle is of; None if it is neither a device nor a fifo.
+pub fn describe(fd: BorrowedFd) -> Result<Option<Node>> {
     let stat = fstat(fd)?;
-    let kind = NodeKind::of(&stat).ok_or(Errno::EINVAL)?;
-    Ok((kind, major(stat.st_rdev) as u32, minor(stat.st_rdev) as u32, stat.st_mode & MODE_BITS))
+    let kinds = [NodeKind::Char, NodeKind::Block, NodeKind::Fifo];
+    let Some(kind) = kinds.into_iter().find(|kind| kind.file_type() == file_type(&stat)) else {
+        return Ok(None);
+    };
+    let device = if kind == NodeKind::Fifo { 0 } else { stat.st_rdev };
+    // Linux has 12 bits for the one and 20 for the other.
+    Ok(Some(Node { kind, major: major(device) as u32, minor: minor(device) as u32 }))
 }
 
 /// symlinkat of one component; EEXIST is an error to the caller.
@@ -93,16 +90,10 @@ pub fn make_symlink(parent: BorrowedFd, name: &OsStr, target: &Path) -> Result<(
 }
 
 /// With no umask for this one call: fchmod does not work on O_PATH, and fchmodat2 is newer than our floor.
-fn mknod_exactly(
-    parent: BorrowedFd,
-    name: &OsStr,
-    kind: NodeKind,
-    mode: u32,
-    device: libc::dev_t,
-) -> Result<()> {
+fn mknod_exactly(parent: BorrowedFd, name: &OsStr, node: Node, mode: u32) -> Result<()> {
     require_component(name)?;
     let saved = umask(Mode::empty());
-    let outcome = mknodat(parent, name, kind.file_type(), Mode::from_bits_truncate(mode), device);
+    let outcome = mknodat(parent, name, node.kind.file_type(), Mode::from_bits_truncate(mode), node.number());
     umask(saved);
     outcome
 }
@@ -131,7 +122,7 @@ mod tests {
 
     fn node(scratch: &Scratch, name: &str, kind: NodeKind, major: u32, minor: u32) -> Result<()> {
         let parent = fs::File::open(scratch.path()).unwrap();
-        make_node(parent.as_fd(), name.as_ref(), kind, major, minor, 0o1666, 1000, 2000)
+        make_node(parent.as_fd(), name.as_ref(), Node { kind, major, minor }, 0o1666, 1000, 2000)
     }
 
     #[test]
@@ -150,7 +141,7 @@ mod tests {
                 assert_eq!((stat.mode() & 0o7777, stat.uid(), stat.gid()), (0o1666, 1000, 2000), "{name}");
                 let fd = open_node(fs::File::open(scratch.path()).unwrap().as_fd(), name.as_ref()).unwrap();
                 let numbers = if kind == NodeKind::Fifo { (0, 0) } else { (major, minor) };
-                assert_eq!(describe(fd.as_fd()), Ok((kind, numbers.0, numbers.1, 0o1666)));
+                assert_eq!(describe(fd.as_fd()), Ok(Some(Node { kind, major: numbers.0, minor: numbers.1 })));
             }
             assert_eq!(umask(Mode::empty()).bits(), 0o777, "the umask is as it was");
         });
@@ -209,6 +200,6 @@ mod tests {
         assert!(is_char(null.as_fd(), 1, 3));
         assert!(!is_char(null.as_fd(), 1, 5));
         assert!(!is_char(fs::File::open("/").unwrap().as_fd(), 0, 0));
-        assert_eq!(describe(fs::File::open("/").unwrap().as_fd()), Err(Errno::EINVAL));
+        assert_eq!(describe(fs::File::open("/").unwrap().as_fd()), Ok(None));
     }
 }

@@ -9,6 +9,7 @@ pub mod credentials;
 pub mod device;
 pub mod fd;
 pub mod host;
+pub mod inherited;
 pub mod keyring;
 pub mod memfd;
 pub mod mount;
@@ -25,6 +26,7 @@ pub mod seal;
 pub mod seccomp;
 pub mod signal;
 pub mod socket;
+pub mod spawn;
 mod syscall;
 pub mod terminal;
 #[cfg(test)]
