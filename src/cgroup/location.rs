@@ -15,6 +15,9 @@ use crate::report::{Code, Context, Error, Result};
 
 const POINTER: &str = "/linux/cgroupsPath";
 
+/// Longer paths can be made step by step, but never again be named in one call; the last byte is a NUL.
+const PATH_MAX: usize = nix::libc::PATH_MAX as usize;
+
 /// Who makes the cgroup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -69,7 +72,11 @@ pub fn locate(tree: &CgroupTree, driver: Driver, cgroups_path: Option<&Path>, id
             false => own_cgroup(hierarchy, &tree.layout).at(POINTER)?,
         };
         let key = if hierarchy.unified { String::new() } else { hierarchy.controllers.join(",") };
-        paths.insert(key, hierarchy.mount_point.join(start).join(&below));
+        let path = hierarchy.mount_point.join(start).join(&below);
+        if path.as_os_str().len() >= PATH_MAX {
+            return Err(Error::new(Code::InvalidConfig, "cgroupsPath is too long").at(POINTER));
+        }
+        paths.insert(key, path);
     }
     Ok(Location { driver, unit: None, paths })
 }
@@ -191,6 +198,13 @@ mod tests {
             let error = locate(&hybrid(), Driver::Cgroupfs, Some(Path::new(path)), "box").unwrap_err();
             assert_eq!(error.pointer(), Some(POINTER), "{path}");
         }
+    }
+
+    #[test]
+    fn a_path_that_could_be_made_but_not_named_again_is_refused() {
+        let path = format!("/{}", "a/".repeat(2048));
+        let error = locate(&hybrid(), Driver::Cgroupfs, Some(Path::new(&path)), "box").unwrap_err();
+        assert!(error.text().contains("too long") && error.pointer() == Some(POINTER), "{error}");
     }
 
     #[test]
