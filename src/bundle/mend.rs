@@ -65,7 +65,9 @@ fn drop_foreign_platforms(config: &mut Value) {
 
 /// Capabilities that no kernel has are left out with a warning (runc), in runc's words.
 fn unknown_capabilities(process: &mut Map<String, Value>) -> Vec<String> {
-    let Some(sets) = process.get_mut("capabilities").and_then(Value::as_object_mut) else { return Vec::new() };
+    let Some(sets) = process.get_mut("capabilities").and_then(Value::as_object_mut) else {
+        return Vec::new();
+    };
     let mut unknown: Vec<String> = Vec::new();
     for names in sets.values_mut().filter_map(Value::as_array_mut) {
         names.retain(|name| match name.as_str() {
@@ -149,7 +151,9 @@ fn mend_seccomp(seccomp: &mut Value) {
 }
 
 fn drop_empty(object: &mut Value, name: &str) {
-    if let Some(members) = object.as_object_mut().filter(|members| members.get(name).is_some_and(|it| it == "")) {
+    if let Some(members) =
+        object.as_object_mut().filter(|members| members.get(name).is_some_and(|it| it == ""))
+    {
         members.remove(name);
     }
 }

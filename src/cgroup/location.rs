@@ -60,6 +60,11 @@ pub fn locate(tree: &CgroupTree, driver: Driver, cgroups_path: Option<&Path>, id
         fail!(Code::Unsupported, "no cgroup hierarchy is mounted");
     }
     let wanted = cgroups_path.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new(id));
+    // A line feed is refused by the kernel, since /proc/PID/cgroup has a line a path; a NUL by every call.
+    if wanted.as_os_str().as_encoded_bytes().iter().any(|byte| matches!(byte, 0 | b'\n')) {
+        let text = format!("cgroupsPath {wanted:?} has a NUL or a line feed in it");
+        return Err(Error::new(Code::InvalidConfig, text).at(POINTER));
+    }
     let below = clean(wanted);
     if below.as_os_str().is_empty() {
         let text = format!("cgroupsPath {wanted:?} names the top of every hierarchy");
@@ -197,6 +202,17 @@ mod tests {
         for path in ["/", "/..", ".", "a/..", "///"] {
             let error = locate(&hybrid(), Driver::Cgroupfs, Some(Path::new(path)), "box").unwrap_err();
             assert_eq!(error.pointer(), Some(POINTER), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_no_cgroup_can_have_is_refused() {
+        for path in ["/a\nb", "a\0b"] {
+            let error = locate(&hybrid(), Driver::Cgroupfs, Some(Path::new(path)), "box").unwrap_err();
+            assert!(
+                error.text().contains("NUL or a line feed") && error.pointer() == Some(POINTER),
+                "{error}"
+            );
         }
     }
 

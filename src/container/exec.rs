@@ -91,7 +91,8 @@ pub fn exec(globals: &Globals, id: &ContainerId, options: &ExecOptions) -> Resul
         true => None,
         false => Some(Foreground::begin(false)?),
     };
-    let mut entering = Entering { state: &state, spec: &spec, plan: &plan, handover: &handover, terminal: None };
+    let mut entering =
+        Entering { state: &state, spec: &spec, plan: &plan, handover: &handover, terminal: None };
     let child = entering.enter(held, filter(&spec)?, &options.cgroup)?;
     let terminal = entering.terminal.take();
     match &mut foreground {
@@ -129,7 +130,9 @@ fn foreign_namespaces(proc: &Proc, init: ProcessId) -> Result<Vec<Kind>> {
         let theirs = match proc.open_namespace(Pid::from_raw(init.pid), name) {
             // A kernel without this kind.
             Err(Errno::ENOENT) => continue,
-            theirs => theirs.and_then(identity).with_context(|| format!("look at init's {name} namespace"))?,
+            theirs => {
+                theirs.and_then(identity).with_context(|| format!("look at init's {name} namespace"))?
+            }
         };
         let ours = proc
             .open_namespace(nix::unistd::getpid(), name)
@@ -186,10 +189,17 @@ impl Entering<'_> {
             match child.next()? {
                 Event::Terminal(master) => self.terminal = Some(master),
                 Event::SeccompListener(listener) => {
-                    handover::send_listener(self.spec, &hooks::hook_state(self.state), child.pid(), listener)?;
+                    handover::send_listener(
+                        self.spec,
+                        &hooks::hook_state(self.state),
+                        child.pid(),
+                        listener,
+                    )?;
                 }
                 Event::Ready => break,
-                Event::RootfsReady => fail!(Code::Internal, "an exec'd process has no root filesystem to make"),
+                Event::RootfsReady => {
+                    fail!(Code::Internal, "an exec'd process has no root filesystem to make")
+                }
             }
         }
         if let Some(master) = self.terminal.take() {

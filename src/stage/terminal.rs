@@ -79,4 +79,3 @@ fn bind_console(context: &Context, slave: &OwnedFd) -> Result<()> {
     let clone = mount::open_tree_clone_fd(slave.as_fd(), false).context("clone the terminal")?;
     mount::move_mount(clone.as_fd(), target.as_fd()).context("attach it")
 }
-

@@ -102,9 +102,17 @@ fn deep_nesting_ends_in_an_error() {
 #[test]
 fn an_error_names_the_place() {
     let cases = [
-        (r#"{"process":{"cwd":"/","rlimits":[{"type":"RLIMIT_FOO"}]}}"#, "/process/rlimits/0/type", "RLIMIT_FOO"),
+        (
+            r#"{"process":{"cwd":"/","rlimits":[{"type":"RLIMIT_FOO"}]}}"#,
+            "/process/rlimits/0/type",
+            "RLIMIT_FOO",
+        ),
         (r#"{"mounts":[{"destination":"/a"},{"destination":1}]}"#, "/mounts/1/destination", "invalid type"),
-        (r#"{"linux":{"namespaces":[{"type":"pluto"}]}}"#, "/linux/namespaces/0/type", "unknown variant `pluto`"),
+        (
+            r#"{"linux":{"namespaces":[{"type":"pluto"}]}}"#,
+            "/linux/namespaces/0/type",
+            "unknown variant `pluto`",
+        ),
         (r#"{"linux":{"sysctl":{"a/b":1}}}"#, "/linux/sysctl/a~1b", "invalid type"),
         (r#"{"process":{"ioPriority":{"priority":1}}}"#, "/process/ioPriority/class", "unknown variant"),
         (r#"{"hooks":{"prestart":[{"args":[]}]}}"#, "/hooks/prestart/0", "missing field `path`"),
@@ -178,7 +186,8 @@ fn what_go_takes_for_absent_is_absent() {
 
 #[test]
 fn a_process_file_needs_only_what_runc_needs_and_may_be_a_pipe() {
-    let process = parse_process(br#"{"args":["id"],"cwd":"/","ioPriority":{"class":"IOPRIO_CLASS_IDLE"}}"#).unwrap();
+    let process =
+        parse_process(br#"{"args":["id"],"cwd":"/","ioPriority":{"class":"IOPRIO_CLASS_IDLE"}}"#).unwrap();
     assert_eq!(process.user().uid(), 0);
     let error = parse_process(br#"{"args":"id","cwd":"/"}"#).unwrap_err();
     assert!(error.to_string().contains("invalid type"), "{error}");

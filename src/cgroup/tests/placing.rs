@@ -96,18 +96,6 @@ fn what_a_failed_creation_made_is_gone_again_and_what_was_there_is_not() {
 }
 
 #[test]
-fn a_name_that_the_kernel_refuses_leaves_nothing() {
-    let Some(tree) = v1_tree() else { return };
-    for name in ["ok/a\nb", "ok/a\0b"] {
-        let failed = Box::new(&tree, name);
-        let error = failed.manager.create(&resources(json!({}))).unwrap_err();
-        assert!(error.text().contains("make cgroup"), "{error}");
-        let above = failed.manager.location().paths.values().filter_map(|path| path.parent());
-        assert_eq!(above.filter(|path| path.exists()).count(), 0, "{name:?}");
-    }
-}
-
-#[test]
 fn cpus_and_memory_nodes_come_down_the_path() {
     let Some(tree) = v1_tree() else { return };
     let whole = std::fs::read_to_string("/sys/fs/cgroup/cpuset/cpuset.cpus").unwrap();

@@ -19,9 +19,9 @@ pub fn join_session_keyring(name: &str, user_namespace: bool) -> Result<()> {
             log::warn("this kernel has no keyrings: the container keeps its caller's");
             Ok(())
         }
-        Err(errno) => Err(errno)
-            .context("unable to join session keyring")
-            .hint("the keyring quota may be used up (/proc/sys/kernel/keys/maxkeys); or use --no-new-keyring"),
+        Err(errno) => Err(errno).context("unable to join session keyring").hint(
+            "the keyring quota may be used up (/proc/sys/kernel/keys/maxkeys); or use --no-new-keyring",
+        ),
     }
 }
 
