@@ -15,6 +15,9 @@ use crate::report::{Code, Context, Error, Result};
 
 const POINTER: &str = "/linux/cgroupsPath";
 
+/// Longer paths can be made step by step, but never again be named in one call; the last byte is a NUL.
+const PATH_MAX: usize = nix::libc::PATH_MAX as usize;
+
 /// Who makes the cgroup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -57,6 +60,11 @@ pub fn locate(tree: &CgroupTree, driver: Driver, cgroups_path: Option<&Path>, id
         fail!(Code::Unsupported, "no cgroup hierarchy is mounted");
     }
     let wanted = cgroups_path.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new(id));
+    // A line feed is refused by the kernel, since /proc/PID/cgroup has a line a path; a NUL by every call.
+    if wanted.as_os_str().as_encoded_bytes().iter().any(|byte| matches!(byte, 0 | b'\n')) {
+        let text = format!("cgroupsPath {wanted:?} has a NUL or a line feed in it");
+        return Err(Error::new(Code::InvalidConfig, text).at(POINTER));
+    }
     let below = clean(wanted);
     if below.as_os_str().is_empty() {
         let text = format!("cgroupsPath {wanted:?} names the top of every hierarchy");
@@ -69,7 +77,11 @@ pub fn locate(tree: &CgroupTree, driver: Driver, cgroups_path: Option<&Path>, id
             false => own_cgroup(hierarchy, &tree.layout).at(POINTER)?,
         };
         let key = if hierarchy.unified { String::new() } else { hierarchy.controllers.join(",") };
-        paths.insert(key, hierarchy.mount_point.join(start).join(&below));
+        let path = hierarchy.mount_point.join(start).join(&below);
+        if path.as_os_str().len() >= PATH_MAX {
+            return Err(Error::new(Code::InvalidConfig, "cgroupsPath is too long").at(POINTER));
+        }
+        paths.insert(key, path);
     }
     Ok(Location { driver, unit: None, paths })
 }
@@ -191,6 +203,24 @@ mod tests {
             let error = locate(&hybrid(), Driver::Cgroupfs, Some(Path::new(path)), "box").unwrap_err();
             assert_eq!(error.pointer(), Some(POINTER), "{path}");
         }
+    }
+
+    #[test]
+    fn a_path_that_no_cgroup_can_have_is_refused() {
+        for path in ["/a\nb", "a\0b"] {
+            let error = locate(&hybrid(), Driver::Cgroupfs, Some(Path::new(path)), "box").unwrap_err();
+            assert!(
+                error.text().contains("NUL or a line feed") && error.pointer() == Some(POINTER),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_path_that_could_be_made_but_not_named_again_is_refused() {
+        let path = format!("/{}", "a/".repeat(2048));
+        let error = locate(&hybrid(), Driver::Cgroupfs, Some(Path::new(&path)), "box").unwrap_err();
+        assert!(error.text().contains("too long") && error.pointer() == Some(POINTER), "{error}");
     }
 
     #[test]

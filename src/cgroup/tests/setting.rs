@@ -164,7 +164,10 @@ pub const PROBE: &str = "while read go; do r=; \
     (: > /dev/null) 2> /tmp/none.$$ && r=${r}w; rm -f /tmp/none.$$; echo \"<$r>\"; done";
 
 pub fn check_devices(made: &Box, shell: &mut Shell) {
-    let rule = |allow: bool, minor: i64, access: &str| json!({"allow": allow, "type": "c", "major": 1, "minor": minor, "access": access});
+    let rule = |allow: bool, minor: i64, access: &str| {
+        let allow = json!(allow);
+        json!({"allow": allow, "type": "c", "major": 1, "minor": minor, "access": access})
+    };
     let char = |minor: i64, access: &str| rule(true, minor, access);
     let deny = |access: &str| json!({"allow": false, "access": access});
     let allow = |access: &str| json!({"allow": true, "access": access});
