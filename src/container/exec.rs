@@ -18,6 +18,7 @@ use super::{Globals, find, hooks};
 use crate::bundle::{load, validate};
 use crate::cgroup::Manager;
 use crate::fail;
+use crate::linux::cgroup_tree::CgroupTree;
 use crate::linux::namespace::Kind;
 use crate::linux::procfs::Proc;
 use crate::linux::{inherited, scheduler};
@@ -164,12 +165,22 @@ impl Entering<'_> {
             hook_state: hooks::hook_state(self.state),
             user_namespace: self.plan.namespaces.contains(&Kind::User),
         };
-        let cgroup = match sub_cgroup.is_empty() {
-            true => manager.clone_target()?,
-            false => None,
+        let own = |errno| match sub_cgroup.is_empty() {
+            true => self.cgroup_of_init(&manager),
+            false => Err(Error::from(errno)),
         };
-        let child = launch::spawn_exec(self.plan, start, init, cgroup.as_ref().map(AsFd::as_fd))?;
-        match self.bring_up(&child, &manager, sub_cgroup) {
+        let cgroup = match manager.exec_target(sub_cgroup) {
+            Err(error) if error.errno() == Some(Errno::ENOENT) && sub_cgroup.is_empty() => own(Errno::ENOENT)?,
+            target => target?,
+        };
+        // Where the clone cannot go into a v2 cgroup, a write to cgroup.procs could not either.
+        let placed = cgroup.is_some();
+        let child = launch::spawn_exec(self.plan, start, init, cgroup.as_ref().map(AsFd::as_fd), &own)?;
+        if !placed && let Err(error) = manager.add_exec(child.pid(), sub_cgroup) {
+            child.kill();
+            return Err(error);
+        }
+        match self.bring_up(&child) {
             Ok(()) => Ok(child),
             Err(error) => {
                 child.kill();
@@ -179,11 +190,19 @@ impl Entering<'_> {
         }
     }
 
-    fn bring_up(&mut self, child: &Child, manager: &Manager, sub_cgroup: &[String]) -> Result<()> {
+    /// Where init is now: it can have moved to a cgroup below, and have given controllers to those beside it (a
+    /// container engine in the container); then no process can be put in the container's own.
+    fn cgroup_of_init(&self, manager: &Manager) -> Result<Option<OwnedFd>> {
+        let proc = Proc::open().context("open /proc")?;
+        let tree = CgroupTree::detect(&proc).context("find the cgroup hierarchies")?;
+        let pid = self.state.init.map_or(0, |init| init.pid);
+        manager.init_target(&tree, &proc, Pid::from_raw(pid))
+    }
+
+    fn bring_up(&mut self, child: &Child) -> Result<()> {
         if let Some(list) = &self.plan.initial_cpu_affinity {
             set_affinity(child.pid(), list)?;
         }
-        manager.add_exec(child.pid(), sub_cgroup)?;
         child.tell(ToInit::Placed)?;
         loop {
             match child.next()? {

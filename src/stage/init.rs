@@ -14,7 +14,7 @@ use super::{hook, process, rootfs, terminal};
 use crate::linux::path::Root;
 use crate::linux::{self, fd, namespace, signal};
 use crate::plan::{Action, Step};
-use crate::report::{Code, Context as _, Error, Result};
+use crate::report::{Code, Context as _, Error, Result, log};
 
 /// Runs the steps. Says why by the channel (or the gate, after the commit) if one fails.
 pub fn run(context: Context, steps: &[Step]) -> ! {
@@ -34,6 +34,7 @@ fn carry_out_all(context: &mut Context, steps: &[Step]) -> Result<Never> {
     linux::process::set_parent_death_signal(Some(Signal::SIGKILL)).context("tie init to its parent")?;
     // Now rather than before the execve, when a filter may be in force.
     signal::reset_dispositions().context("reset signals")?;
+    log::debug("child process in init()");
     context.channel.expect(ToInit::Placed)?;
     enter_container(context)?;
     for (index, step) in steps.iter().enumerate() {
@@ -55,6 +56,7 @@ fn enter_container(context: &mut Context) -> Result<()> {
     if !kinds.is_empty() {
         namespace::join_process(init.as_fd(), &kinds).context("join the container's namespaces")?;
     }
+    log::debug("nsexec container setup: joined the container's namespaces");
     context.root = Some(Root::current().context("open the container's root")?);
     Ok(())
 }
@@ -149,6 +151,7 @@ fn join_namespace(context: &mut Context, kind: namespace::Kind) -> Result<()> {
 /// Tells the parent that all is made. From its commit on, init may outlive it; the descriptors left
 /// are stdio, those asked for, and the gate's.
 fn await_commit(context: &mut Context, steps: &[Step]) -> Result<()> {
+    log::debug("init: closing the pipe to signal completion; setns_init: about to exec");
     context.channel.send(Tag::Ready)?;
     context.channel.expect(ToInit::Commit)?;
     linux::process::set_parent_death_signal(None).context("untie init from its parent")?;
@@ -187,6 +190,6 @@ fn report(context: &Context, error: Error) {
         _ => context.channel.send_failure(&message),
     };
     if said.is_err() {
-        crate::report::log::error(&error);
+        log::error(&error);
     }
 }

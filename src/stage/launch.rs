@@ -171,26 +171,45 @@ pub fn spawn(plan: &Plan, mut start: Start, cgroup: Option<BorrowedFd>) -> Resul
         namespace::join(file.as_fd(), Kind::Pid).context("join the pid namespace")?;
     }
     let args = CloneArgs { namespaces: &plan.new_namespaces, cgroup, sibling: false };
-    clone_and_run(&args, start, None, &plan.steps)
+    let no_other = |errno: Errno| Err(Error::from(errno));
+    clone_and_run(&args, &no_other, start, None, &plan.steps)
 }
 
+/// Finds another cgroup to clone into, where the kernel refuses the first.
+type OtherCgroup<'a> = &'a dyn Fn(Errno) -> Result<Option<OwnedFd>>;
+
 /// Makes one more process for a running container; it enters the namespaces of `init` by itself.
-pub fn spawn_exec(plan: &ExecPlan, start: Start, init: OwnedFd, cgroup: Option<BorrowedFd>) -> Result<Child> {
+pub fn spawn_exec(
+    plan: &ExecPlan,
+    start: Start,
+    init: OwnedFd,
+    cgroup: Option<BorrowedFd>,
+    other: OtherCgroup,
+) -> Result<Child> {
     if plan.namespaces.contains(&Kind::Pid) {
         namespace::join_process(init.as_fd(), &[Kind::Pid]).context("join the container's pid namespace")?;
     }
     let args = CloneArgs { namespaces: &[], cgroup, sibling: false };
-    clone_and_run(&args, start, Some((init, plan.namespaces.clone())), &plan.steps)
+    clone_and_run(&args, other, start, Some((init, plan.namespaces.clone())), &plan.steps)
 }
 
 fn clone_and_run(
     args: &CloneArgs,
+    other: OtherCgroup,
     start: Start,
     enter: Option<(OwnedFd, Vec<Kind>)>,
     steps: &[Step],
 ) -> Result<Child> {
     let (parent_end, init_end) = channel::pair()?;
-    let cloned = clone3(args).map_err(|errno| {
+    let cloned = match clone3(args) {
+        // The cgroup has controllers enabled for those below it (`man 7 cgroups`, no internal processes).
+        Err(Errno::EBUSY) if args.cgroup.is_some() => match other(Errno::EBUSY) {
+            Ok(Some(cgroup)) => clone3(&CloneArgs { cgroup: Some(cgroup.as_fd()), ..*args }),
+            _ => Err(Errno::EBUSY),
+        },
+        cloned => cloned,
+    };
+    let cloned = cloned.map_err(|errno| {
         let error = Error::from(errno).context("make the container's process (clone3)");
         match errno {
             Errno::ENOSPC | Errno::EUSERS => {
