@@ -10,6 +10,7 @@ mod report;
 mod stage;
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 use std::process::{ExitCode, exit};
 
@@ -52,11 +53,23 @@ fn seal(arguments: &[OsString]) -> Result<()> {
 
 /// Callers read the log or standard error, so it goes to both.
 fn fail_with(error: &Error, status: u8) -> ExitCode {
+    if error.kind() == Code::Exec && !log::to_file() {
+        tell_as_the_program(error);
+        return ExitCode::from(status);
+    }
     log::error(error);
     if log::to_file() {
         eprintln!("{error}");
     }
     ExitCode::from(status)
+}
+
+/// A program that could not be executed says so as a shell would, in one line; a person gets the hint too.
+fn tell_as_the_program(error: &Error) {
+    eprintln!("{}", error.plain());
+    if let Some(hint) = error.advice().filter(|_| std::io::stderr().is_terminal()) {
+        eprintln!("hint: {hint}");
+    }
 }
 
 /// A panic is a bug, and still one line and no more.

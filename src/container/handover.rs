@@ -59,7 +59,6 @@ impl Handover {
         let Some(console) = &self.console else {
             return Ok(Some(master));
         };
-        terminal::clear_onlcr(master.as_fd()).context("set the terminal's modes")?;
         let name = terminal::slave_name(master.as_fd()).context("name the terminal")?;
         socket::send(console.as_fd(), name.as_bytes(), &[master.as_fd()])
             .context("send the terminal to the console socket")?;

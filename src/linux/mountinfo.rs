@@ -50,13 +50,24 @@ impl Mountinfo {
 
 /// The id of the mount that a descriptor lies on, as mountinfo numbers it (`man 2 statx`, STATX_MNT_ID, Linux 5.8).
 pub fn mount_id(fd: BorrowedFd) -> Result<u64> {
+    let stat = statx(fd)?;
+    if stat.stx_mask & libc::STATX_MNT_ID == 0 { Err(Errno::ENOSYS) } else { Ok(stat.stx_mnt_id) }
+}
+
+/// Is this the root of a mount (STATX_ATTR_MOUNT_ROOT, Linux 5.8)?
+pub fn is_mount_root(fd: BorrowedFd) -> Result<bool> {
+    let (stat, bit) = (statx(fd)?, libc::STATX_ATTR_MOUNT_ROOT as u64);
+    if stat.stx_attributes_mask & bit == 0 { Err(Errno::ENOSYS) } else { Ok(stat.stx_attributes & bit != 0) }
+}
+
+fn statx(fd: BorrowedFd) -> Result<libc::statx> {
     // SAFETY: `struct statx` is plain numbers, for which zeros are valid.
     let mut stat: libc::statx = unsafe { std::mem::zeroed() };
     // SAFETY: an empty C string and a buffer of the right type, which both outlive the call.
     Errno::result(unsafe {
         libc::statx(fd.as_raw_fd(), c"".as_ptr(), libc::AT_EMPTY_PATH, libc::STATX_MNT_ID, &mut stat)
     })?;
-    if stat.stx_mask & libc::STATX_MNT_ID == 0 { Err(Errno::ENOSYS) } else { Ok(stat.stx_mnt_id) }
+    Ok(stat)
 }
 
 /// `36 35 98:0 /root /mount\040point rw,noatime master:1 - ext4 /dev/sda rw,errors=continue`

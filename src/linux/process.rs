@@ -1,6 +1,7 @@
 //! This process: prctl, sessions, personality, execve.
 
 use std::ffi::{CStr, CString, OsString};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -78,6 +79,17 @@ pub fn execute(path: &CStr, args: &[CString], env: &[CString]) -> Errno {
     Errno::last()
 }
 
+/// execveat of the very file that `program` is; returns only on failure.
+pub fn execute_file(program: BorrowedFd, args: &[CString], env: &[CString]) -> Errno {
+    let (fd, args, env) = (program.as_raw_fd(), pointers(args), pointers(env));
+    // SAFETY: both arrays end in null and point to strings that outlive the call, as does the empty path.
+    unsafe {
+        let (path, flags) = (c"".as_ptr(), libc::AT_EMPTY_PATH);
+        libc::syscall(libc::SYS_execveat, fd, path, args.as_ptr(), env.as_ptr(), flags);
+    }
+    Errno::last()
+}
+
 /// _exit: no destructor, no atexit.
 pub fn exit_now(status: i32) -> ! {
     // SAFETY: it never returns, so nothing can be left half done.
@@ -97,7 +109,7 @@ pub fn is_executable(path: &Path) -> Result<()> {
 }
 
 /// The strings' addresses and a null, as execve wants them; valid while `strings` is.
-pub(super) fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
+fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
     strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
 }
 

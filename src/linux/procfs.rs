@@ -3,7 +3,7 @@
 //! Nothing here may follow a link or a mount that a container could have put there.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2, readlinkat};
 use nix::sys::stat::{Mode, fstat};
@@ -60,10 +60,14 @@ impl Proc {
         Ok(namespace)
     }
 
-    /// The program that this process runs, O_PATH: the file itself, whatever its name says today.
-    pub fn open_own_executable(&self) -> Result<OwnedFd> {
-        let directory = self.open_self("", OFlag::O_PATH | OFlag::O_DIRECTORY)?;
-        open_link(&directory, "exe", OFlag::O_PATH)
+    /// The program that this process runs: the file itself, whatever its name says today.
+    pub fn open_own_executable(&self, flags: OFlag) -> Result<OwnedFd> {
+        open_link(&self.own_directory()?, "exe", flags)
+    }
+
+    /// What the kernel calls that file: only a hint, as names go (` (deleted)` at the end, or of another root).
+    pub fn own_executable_name(&self) -> Result<PathBuf> {
+        readlinkat(self.own_directory()?, "exe").map(PathBuf::from)
     }
 
     /// One write(2) to a file of the calling process; EIO if the kernel did not take it whole.
@@ -104,6 +108,10 @@ impl Proc {
         let target = readlinkat(&self.0, "self")?;
         let number = target.to_str().and_then(|target| target.parse().ok()).ok_or(Errno::EBADMSG)?;
         Ok(Pid::from_raw(number))
+    }
+
+    fn own_directory(&self) -> Result<OwnedFd> {
+        self.open_self("", OFlag::O_PATH | OFlag::O_DIRECTORY)
     }
 
     fn open_below(&self, name: &str, flags: OFlag) -> Result<OwnedFd> {
@@ -204,7 +212,7 @@ mod tests {
 
     #[test]
     fn the_own_executable_is_this_program() {
-        let exe = Proc::open().unwrap().open_own_executable().unwrap();
+        let exe = Proc::open().unwrap().open_own_executable(OFlag::O_PATH).unwrap();
         let expected = nix::sys::stat::stat("/proc/self/exe").unwrap();
         let stat = fstat(exe).unwrap();
         assert_eq!((stat.st_dev, stat.st_ino), (expected.st_dev, expected.st_ino));

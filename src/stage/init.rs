@@ -12,7 +12,7 @@ use super::channel::{Tag, ToInit, encode_failure};
 use super::context::{Context, Gate};
 use super::{hook, process, rootfs, terminal};
 use crate::linux::path::Root;
-use crate::linux::{self, fd, namespace};
+use crate::linux::{self, fd, namespace, signal};
 use crate::plan::{Action, Step};
 use crate::report::{Code, Context as _, Error, Result};
 
@@ -32,6 +32,8 @@ enum Never {}
 
 fn carry_out_all(context: &mut Context, steps: &[Step]) -> Result<Never> {
     linux::process::set_parent_death_signal(Some(Signal::SIGKILL)).context("tie init to its parent")?;
+    // Now rather than before the execve, when a filter may be in force.
+    signal::reset_dispositions().context("reset signals")?;
     context.channel.expect(ToInit::Placed)?;
     enter_container(context)?;
     for (index, step) in steps.iter().enumerate() {
@@ -155,6 +157,11 @@ fn await_commit(context: &mut Context, steps: &[Step]) -> Result<()> {
         Gate::Channel => vec![context.channel.raw()],
     };
     context.committed = true;
+    if matches!(context.gate, Gate::Fifo(_)) {
+        // While it waits, a created container can be ended by more than SIGKILL.
+        signal::end_on_termination().context("handle signals")?;
+        signal::unblock_all().context("let signals through")?;
+    }
     fd::close_from(process::first_private_fd(steps), &gate).context("close descriptors")
 }
 

@@ -14,11 +14,11 @@ use super::context::{Context, Gate, HookState, Prepared};
 use super::init;
 use crate::fail;
 use crate::linux::clone::{CloneArgs, Cloned, clone3};
+use crate::linux::device;
 use crate::linux::mount::{self, Propagation};
 use crate::linux::namespace::{self, Kind};
 use crate::linux::pidfd::{self, Exit};
 use crate::linux::procfs::Proc;
-use crate::linux::device;
 use crate::plan::seccomp::Filter;
 use crate::plan::{Action, CgroupMount, EnterRoot, ExecPlan, Mount, MountSource, Plan, Step};
 use crate::report::{Code, Context as _, Error, Result};
@@ -58,7 +58,8 @@ pub fn prepare_cgroups<'a>(
 ) -> Result<()> {
     for step in &plan.steps {
         let Action::Mount(mount) = &step.action else { continue };
-        let MountSource::Cgroup(CgroupMount::PerHierarchy { namespaced: false, hierarchies, .. }) = &mount.source
+        let MountSource::Cgroup(CgroupMount::PerHierarchy { namespaced: false, hierarchies, .. }) =
+            &mount.source
         else {
             continue;
         };
@@ -94,7 +95,8 @@ fn prepare_rootfs(plan: &Plan, prepared: &mut Prepared) -> Result<()> {
     let place = open(path, flags, Mode::empty()).with_context(|| format!("open root filesystem {path:?}"))?;
     let tree = mount::open_tree_clone_fd(place.as_fd(), true)
         .with_context(|| format!("clone the root filesystem {path:?}"))?;
-    mount::set_propagation(tree.as_fd(), plan.rootfs.propagation).context("set the root filesystem's propagation")?;
+    mount::set_propagation(tree.as_fd(), plan.rootfs.propagation)
+        .context("set the root filesystem's propagation")?;
     prepared.rootfs = Some(tree);
     if plan.rootfs.enter == EnterRoot::Chroot {
         prepared.rootfs_place = Some(place);
@@ -191,9 +193,13 @@ fn clone_and_run(
     let cloned = clone3(args).map_err(|errno| {
         let error = Error::from(errno).context("make the container's process (clone3)");
         match errno {
-            Errno::ENOSPC | Errno::EUSERS => error.hint("a limit in /proc/sys/user/max_*_namespaces is reached"),
+            Errno::ENOSPC | Errno::EUSERS => {
+                error.hint("a limit in /proc/sys/user/max_*_namespaces is reached")
+            }
             Errno::EAGAIN => error.hint("the cgroup's pids limit, or the caller's RLIMIT_NPROC, is reached"),
-            Errno::EBUSY => error.hint("the cgroup has controllers enabled for children (no internal processes)"),
+            Errno::EBUSY => {
+                error.hint("the cgroup has controllers enabled for children (no internal processes)")
+            }
             _ => error,
         }
     })?;
@@ -277,9 +283,10 @@ impl Child {
     /// Why a child that said nothing is gone.
     fn death(&self) -> Error {
         match pidfd::reap(self.pidfd.as_fd()) {
-            Ok(Exit::Signal(signal)) => {
-                Error::new(Code::System, format!("container init was killed by signal {signal} while it was being made"))
-            }
+            Ok(Exit::Signal(signal)) => Error::new(
+                Code::System,
+                format!("container init was killed by signal {signal} while it was being made"),
+            ),
             Ok(Exit::Code(code)) => {
                 Error::new(Code::Internal, format!("container init exited with status {code} without a word"))
             }

@@ -4,7 +4,6 @@ use oci_spec::runtime::{Hook, Spec};
 
 use super::findings::{Findings, check_text};
 
-#[expect(deprecated, reason = "prestart is deprecated and still used")]
 pub fn check(spec: &Spec, findings: &mut Findings) {
     let Some(hooks) = spec.hooks() else { return };
     let kinds = [

@@ -34,7 +34,12 @@ fn position(plan: &Plan, is: impl Fn(&Action) -> bool) -> Option<usize> {
 fn before(name: &str, plan: &Plan, first: impl Fn(&Action) -> bool, second: impl Fn(&Action) -> bool) {
     let last_of_first = plan.steps.iter().rposition(|step| first(&step.action));
     if let (Some(first), Some(second)) = (last_of_first, position(plan, second)) {
-        assert!(first < second, "{name}: {:?} after {:?}", plan.steps[first].action, plan.steps[second].action);
+        assert!(
+            first < second,
+            "{name}: {:?} after {:?}",
+            plan.steps[first].action,
+            plan.steps[second].action
+        );
     }
 }
 
@@ -53,7 +58,12 @@ fn the_root_is_filled_then_entered_then_closed() {
     for (name, plan) in plans() {
         let enters = |action: &Action| matches!(action, EnterRootfs(_));
         assert!(position(&plan, enters).is_some(), "{name}");
-        before(&name, &plan, |action| matches!(action, JoinNamespace(_)), |action| matches!(action, AttachRootfs));
+        before(
+            &name,
+            &plan,
+            |action| matches!(action, JoinNamespace(_)),
+            |action| matches!(action, AttachRootfs),
+        );
         before(
             &name,
             &plan,
@@ -66,7 +76,12 @@ fn the_root_is_filled_then_entered_then_closed() {
             |action| matches!(action, Mount(_) | MakeDevice(_) | MakeSymlink { .. } | LinkPtmx),
             |action| matches!(action, AwaitRuntimeHooks),
         );
-        before(&name, &plan, |action| matches!(action, AwaitRuntimeHooks | RunCreateContainerHooks(_)), enters);
+        before(
+            &name,
+            &plan,
+            |action| matches!(action, AwaitRuntimeHooks | RunCreateContainerHooks(_)),
+            enters,
+        );
         before(
             &name,
             &plan,
@@ -82,8 +97,16 @@ fn privileges_go_after_all_that_needs_them() {
     let privileged = |action: &Action| {
         matches!(
             action,
-            RemountReadonly { .. } | SetHostname(_) | SetDomainname(_) | WriteSysctl { .. } | ReadonlyPath(_)
-                | MaskPath(_) | SetOomScoreAdj(_) | SetRlimit { .. } | SetScheduler(_) | SetIoPriority { .. }
+            RemountReadonly { .. }
+                | SetHostname(_)
+                | SetDomainname(_)
+                | WriteSysctl { .. }
+                | ReadonlyPath(_)
+                | MaskPath(_)
+                | SetOomScoreAdj(_)
+                | SetRlimit { .. }
+                | SetScheduler(_)
+                | SetIoPriority { .. }
         )
     };
     for (name, plan) in plans() {
@@ -103,8 +126,12 @@ fn privileges_go_after_all_that_needs_them() {
             |action| matches!(action, SetCredentials(_)),
             |action| matches!(action, SetCapabilities(_) | ChangeDirectory(_) | ResolveExecutable),
         );
-        before(&name, &plan, |action| !matches!(action, AwaitCommit | AwaitStart | RunStartContainerHooks(_) | Execute(_)),
-            |action| matches!(action, AwaitCommit));
+        before(
+            &name,
+            &plan,
+            |action| !matches!(action, AwaitCommit | AwaitStart | RunStartContainerHooks(_) | Execute(_)),
+            |action| matches!(action, AwaitCommit),
+        );
     }
 }
 
@@ -155,9 +182,20 @@ fn every_step_that_the_config_asked_for_names_its_place() {
         for step in &plan.steps {
             let ours = matches!(
                 step.action,
-                UnshareCgroupNamespace | NewSession | JoinSessionKeyring { .. } | LoopbackUp | AttachRootfs | MakeDevice(_)
-                    | MakeSymlink { .. } | LinkPtmx | AwaitRuntimeHooks | EnterRootfs(_) | SetUmask(_)
-                    | SetCpuAffinity(_) | AwaitCommit | AwaitStart
+                UnshareCgroupNamespace
+                    | NewSession
+                    | JoinSessionKeyring { .. }
+                    | LoopbackUp
+                    | AttachRootfs
+                    | MakeDevice(_)
+                    | MakeSymlink { .. }
+                    | LinkPtmx
+                    | AwaitRuntimeHooks
+                    | EnterRootfs(_)
+                    | SetUmask(_)
+                    | SetCpuAffinity(_)
+                    | AwaitCommit
+                    | AwaitStart
             );
             assert!(step.pointer.is_some() || ours, "{name}: {:?}", step.action);
         }

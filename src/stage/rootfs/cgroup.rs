@@ -73,6 +73,10 @@ fn per_hierarchy(
         let target = place.resolve_plain(Path::new(name)).context("find the hierarchy's directory")?;
         mount::move_mount(mounted.as_fd(), target.as_fd()).context("attach it")?;
     }
+    if plan.attributes.set.contains(Attr::RDONLY) {
+        let readonly = Attributes { set: Attr::RDONLY, ..Default::default() };
+        mount::set_attributes(top.as_fd(), readonly, false).context("set read-only")?;
+    }
     Ok(top)
 }
 

@@ -17,12 +17,15 @@ use crate::stage::copy_up;
 
 /// Carries one mount out.
 pub fn mount(context: &mut Context, index: usize, plan: &Mount) -> Result<()> {
-    carry_out(context, index, plan).with_context(|| format!("mount {:?} at {:?}", source_name(plan), plan.target))
+    carry_out(context, index, plan)
+        .with_context(|| format!("mount {:?} at {:?}", source_name(plan), plan.target))
 }
 
 fn source_name(plan: &Mount) -> String {
     match &plan.source {
-        MountSource::Bind { source, .. } | MountSource::BindInside { source, .. } => source.display().to_string(),
+        MountSource::Bind { source, .. } | MountSource::BindInside { source, .. } => {
+            source.display().to_string()
+        }
         MountSource::Filesystem { kind, .. } => kind.clone(),
         MountSource::Cgroup(_) => "cgroup".to_string(),
         MountSource::Remount { .. } => "remount".to_string(),
@@ -51,7 +54,8 @@ fn carry_out(context: &mut Context, index: usize, plan: &Mount) -> Result<()> {
         MountSource::PropagationOnly => root(context)?.resolve(&plan.target).context("find the target")?,
     };
     if !plan.recursive_attributes.is_empty() {
-        mount::set_attributes(mounted.as_fd(), plan.recursive_attributes, true).context("set recursive flags")?;
+        mount::set_attributes(mounted.as_fd(), plan.recursive_attributes, true)
+            .context("set recursive flags")?;
     }
     for propagation in &plan.propagation {
         mount::set_propagation(mounted.as_fd(), *propagation).context("set propagation")?;
@@ -139,7 +143,9 @@ pub(super) fn new_filesystem(
     context.mount(attributes).map_err(|errno| {
         let error = Error::from(errno).context(explain(&context, "create the filesystem"));
         match (kind, errno) {
-            ("proc", Errno::EPERM) => error.hint("mounting proc in a user namespace needs a new pid namespace"),
+            ("proc", Errno::EPERM) => {
+                error.hint("mounting proc in a user namespace needs a new pid namespace")
+            }
             _ => error,
         }
     })
@@ -177,7 +183,9 @@ fn inherited_mode(kind: &str, options: &[FsOption], covered: Option<&OwnedFd>) -
 /// (CVE-2019-19921, CVE-2023-28642).
 fn plain_directory(context: &Context, kind: &str, path: &Path) -> Result<OwnedFd> {
     let root = root(context)?;
-    let refuse = || Error::new(Code::InvalidConfig, format!("filesystem {kind:?} must be mounted on ordinary directory"));
+    let refuse = || {
+        Error::new(Code::InvalidConfig, format!("filesystem {kind:?} must be mounted on ordinary directory"))
+    };
     let target = match root.resolve_plain(path) {
         Err(Errno::ENOENT) => {
             root.make_directory(path, 0o755).context("make the target")?;
@@ -213,9 +221,7 @@ pub fn remount_readonly(context: &Context, path: &Path) -> Result<()> {
     let root = root(context)?;
     let changed = match path == Path::new("/") {
         true => mount::set_attributes(root.as_fd(), readonly, false),
-        false => root
-            .resolve(path)
-            .and_then(|target| mount::set_attributes(target.as_fd(), readonly, false)),
+        false => root.resolve(path).and_then(|target| mount::set_attributes(target.as_fd(), readonly, false)),
     };
     changed.with_context(|| format!("make {path:?} read-only"))
 }
