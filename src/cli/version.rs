@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::bundle::features::OCI_VERSION_MAX;
 use crate::plan::seccomp;
 
-/// The commit this was built from, where the build says so.
+/// The commit this was built from, where the build says so (TRUG_COMMIT in its environment).
 pub const COMMIT: Option<&str> = option_env!("TRUG_COMMIT");
 /// Our own.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -28,11 +28,13 @@ pub fn text() -> String {
     lines(program_name(), COMMIT, libseccomp.as_deref())
 }
 
-/// What is not known has no line.
+/// Always the same lines: callers count on the second being the commit.
 fn lines(name: &str, commit: Option<&str>, libseccomp: Option<&str>) -> String {
-    let line = |key, value: Option<&str>| value.map(|value| format!("{key}: {value}\n")).unwrap_or_default();
-    let (commit, spec) = (line("commit", commit), line("spec", Some(OCI_VERSION_MAX)));
-    format!("{name} version {VERSION}\n{commit}{spec}{}", line("libseccomp", libseccomp))
+    let known = |value: Option<&str>| value.unwrap_or("unknown").to_owned();
+    let (commit, libseccomp) = (known(commit), known(libseccomp));
+    format!(
+        "{name} version {VERSION}\ncommit: {commit}\nspec: {OCI_VERSION_MAX}\nlibseccomp: {libseccomp}\n"
+    )
 }
 
 #[cfg(test)]
@@ -48,6 +50,6 @@ mod tests {
             "\ncommit: abc\nspec: 1.3.0\nlibseccomp: 2.5.4\n"
         );
         assert_eq!(text, expected);
-        assert!(!lines("trug", None, Some("2.5.4")).contains("commit"));
+        assert_eq!(lines("trug", None, None).lines().nth(1), Some("commit: unknown"));
     }
 }

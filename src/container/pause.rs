@@ -38,11 +38,15 @@ pub fn resume(globals: &Globals, id: &ContainerId) -> Result<()> {
     }
 }
 
-/// The container is held locked, so that its status stays what it is.
+/// The container is held locked, so that its status stays what it is. One that is being created is
+/// not waited for: its hooks can take long.
 fn lock(globals: &Globals, id: &ContainerId) -> Result<(Status, Manager, Container)> {
     let mut container = find(globals, id)?;
-    container.lock()?;
-    let state = container.load()?;
+    let mut state = container.load()?;
+    if container.status(&state)? != Status::Creating {
+        container.lock()?;
+        state = container.load()?;
+    }
     Ok((container.status(&state)?, Manager::new(state.cgroup), container))
 }
 
@@ -58,7 +62,7 @@ fn explain(error: Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::state::State;
+    use crate::container::state::{Phase, State};
     use crate::container::testing::{Place, Sleeper, id, state};
 
     #[test]
@@ -66,8 +70,14 @@ mod tests {
         let (place, sleeper) = (Place::new(), Sleeper::new());
         place.container(&state("stopped"));
         place.container(&State { init: Some(sleeper.identity()), ..state("running") });
+        let creating =
+            State { phase: Phase::Creating, runtime: sleeper.identity(), ..state("creating") };
+        let mut maker = place.container(&creating);
+        maker.lock().unwrap();
         let cases = [
             (pause(&place.globals(), &id("stopped")), "container not running"),
+            (pause(&place.globals(), &id("creating")), "container not running"),
+            (resume(&place.globals(), &id("creating")), "container not paused"),
             (resume(&place.globals(), &id("stopped")), "container not paused"),
             (resume(&place.globals(), &id("running")), "container not paused"),
             (pause(&place.globals(), &id("none")), "container does not exist"),
