@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::create::CreateOptions;
+use super::globals::in_user_namespace;
 use super::handover::{self, Handover};
 use super::notify::NotifyRelay;
 use super::state::{FORMAT, Phase, ProcessId, State};
@@ -34,8 +35,8 @@ use crate::plan::{Plan, compile};
 use crate::report::{Code, Context, Error, Result};
 use crate::stage::channel::ToInit;
 use crate::stage::context::{Gate, HookState};
-use crate::stage::hook;
 use crate::stage::launch::{self, Child, Event, Start};
+use crate::stage::{hook, prepare, user_namespace};
 
 /// The version of runtime-spec whose state JSON we print.
 pub const OCI_VERSION: &str = "1.3.0";
@@ -116,7 +117,7 @@ impl Blueprint {
         let bundle = load::bundle(&options.bundle)?;
         let spec = &bundle.spec;
         let situation = Situation {
-            rootless: globals.rootless,
+            unprivileged: credentials::effective_uid() != 0,
             systemd_cgroup: globals.driver == Driver::Systemd,
             no_pivot: options.no_pivot,
         };
@@ -143,6 +144,7 @@ impl Blueprint {
             notify_directory: notify.as_ref().map(NotifyRelay::directory),
             cgroup_tree: &tree,
             kcore: std::path::Path::new("/proc/kcore").exists(),
+            in_user_namespace: in_user_namespace()?,
         };
         let plan = compile::container(spec, &options)?;
         let filter = match spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()) {
@@ -228,17 +230,18 @@ impl Work {
         if let Some(notify) = &mut blueprint.notify {
             notify.prepare(order.start_at_once)?;
         }
-        let mut prepared = launch::prepare(&blueprint.plan, blueprint.filter.take())?;
+        let filter = blueprint.filter.take();
+        let mut prepared = prepare::prepare(&blueprint.plan, filter, &blueprint.proc)?;
         self.manager.create(&blueprint.plan.cgroup.resources)?;
         let paths = &self.state.cgroup.paths;
-        launch::prepare_cgroups(&blueprint.plan, &mut prepared, |key| paths.get(key).map(PathBuf::as_path))?;
+        prepare::prepare_cgroups(&blueprint.plan, &mut prepared, |key| paths.get(key).map(PathBuf::as_path))?;
 
         let start = Start {
             gate: self.gate(order)?,
             proc: Proc::open().context("open /proc")?,
             prepared,
             hook_state: blueprint.hook_state.clone(),
-            user_namespace: blueprint.plan.id_maps.is_some(),
+            user_namespace: blueprint.plan.has_user_namespace(),
         };
         let cgroup = self.manager.clone_target()?;
         let child = launch::spawn(&blueprint.plan, start, cgroup.as_ref().map(AsFd::as_fd))?;
@@ -247,6 +250,10 @@ impl Work {
         self.manager.add(pid)?;
         self.state.init = Some(ProcessId::look_up(&blueprint.proc, pid).context("look at init")?);
         self.container.save(&self.state)?;
+        if let Some(maps) = &blueprint.plan.id_maps {
+            user_namespace::write_maps(&blueprint.proc, pid, maps)?;
+        }
+        user_namespace::adjust_oom_score(&blueprint.proc, pid, &blueprint.plan.privileged)?;
         child.tell(ToInit::Placed)?;
 
         self.converse(blueprint)?;
@@ -280,7 +287,9 @@ impl Work {
                     let (child, filter) = (self.child()?, &blueprint.bundle.spec);
                     handover::send_listener(filter, &blueprint.hook_state, child.pid(), listener)?;
                 }
-                Event::Ready => return Ok(()),
+                Event::Ready => {
+                    return user_namespace::set_rlimits(self.child()?.pid(), &blueprint.plan.privileged);
+                }
             }
         }
     }

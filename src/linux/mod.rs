@@ -32,6 +32,7 @@ mod syscall;
 pub mod terminal;
 #[cfg(test)]
 pub mod testing;
+pub mod userns;
 
 pub use nix::Result;
 pub use nix::errno::Errno;

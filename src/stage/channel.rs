@@ -6,6 +6,8 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
+use nix::unistd::Pid;
+
 use crate::fail;
 use crate::linux::socket;
 use crate::report::error::Message;
@@ -37,6 +39,8 @@ pub enum ToParent {
     SeccompListener(OwnedFd),
     /// Everything is made; nothing is left but to wait and to execve.
     Ready,
+    /// The bridge: this is init.
+    Sibling(Pid, OwnedFd),
     /// It failed.
     Failed(Message),
 }
@@ -48,6 +52,7 @@ const ROOTFS_READY: u8 = b'r';
 const TERMINAL: u8 = b't';
 const SECCOMP_LISTENER: u8 = b's';
 const READY: u8 = b'y';
+const SIBLING: u8 = b'b';
 const FAILED: u8 = b'f';
 
 /// The parent's end.
@@ -127,6 +132,13 @@ impl InitEnd {
             .context("hand the seccomp listener to the parent")
     }
 
+    /// The bridge announces init, by the pid that it and the parent know it by.
+    pub fn send_sibling(&self, pid: Pid, pidfd: BorrowedFd) -> Result<()> {
+        let mut bytes = vec![SIBLING];
+        bytes.extend(pid.as_raw().to_ne_bytes());
+        socket::send(self.0.as_fd(), &bytes, &[pidfd]).context("announce init to the parent")
+    }
+
     /// Says why init failed. Nobody is left to tell if this fails too.
     pub fn send_failure(&self, message: &Message) -> Result<()> {
         socket::send(self.0.as_fd(), &encode_failure(message), &[]).context("report the failure")
@@ -180,6 +192,10 @@ fn decode(bytes: &[u8], mut fds: Vec<OwnedFd>) -> Result<ToParent> {
         ([READY], None) => Ok(ToParent::Ready),
         ([TERMINAL], Some(fd)) => Ok(ToParent::Terminal(fd)),
         ([SECCOMP_LISTENER], Some(fd)) => Ok(ToParent::SeccompListener(fd)),
+        ([SIBLING, pid @ ..], Some(fd)) => match <[u8; 4]>::try_from(pid) {
+            Ok(pid) => Ok(ToParent::Sibling(Pid::from_raw(i32::from_ne_bytes(pid)), fd)),
+            Err(_) => fail!(Code::Internal, "the bridge announced nobody"),
+        },
         (bytes, None) => match decode_failure(bytes) {
             Some(message) => Ok(ToParent::Failed(message)),
             None => Err(Error::new(Code::Internal, "init sent a message that makes no sense")),

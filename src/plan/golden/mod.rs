@@ -47,6 +47,7 @@ fn options(tree: &CgroupTree) -> Options<'_> {
         notify_directory: None,
         cgroup_tree: tree,
         kcore: true,
+        in_user_namespace: false,
     }
 }
 

@@ -7,9 +7,10 @@ use super::root;
 use crate::fail;
 use crate::linux::mount::{self, Propagation, PropagationKind};
 use crate::linux::path::Root;
-use crate::plan::EnterRoot;
+use crate::plan::{EnterRoot, Step};
 use crate::report::{Code, Context as _, Result};
 use crate::stage::context::Context;
+use crate::stage::prepare;
 
 /// Attaches the parent's clone of the root filesystem's tree.
 ///
@@ -17,11 +18,14 @@ use crate::stage::context::Context;
 /// has on the host is never walked again. The old tree becomes a slave first, so that nothing of
 /// ours reaches the host, while the host's unmounts still reach us until the pivot (a private copy
 /// would hold the host's filesystems busy).
-pub fn attach(context: &mut Context) -> Result<()> {
-    let Some(tree) = context.prepared.rootfs.take() else {
+pub fn attach(context: &mut Context, steps: &[Step]) -> Result<()> {
+    if let Some(rootfs) = context.prepared.unopened.take() {
+        context.prepared.trees = prepare::open_trees(&rootfs, steps, &context.prepared.idmaps)?;
+    }
+    let Some(tree) = context.prepared.trees.rootfs.take() else {
         fail!(Code::Internal, "the root filesystem was not prepared");
     };
-    match context.prepared.rootfs_place.take() {
+    match context.prepared.trees.rootfs_place.take() {
         Some(place) => {
             mount::move_mount(tree.as_fd(), place.as_fd()).context("attach the root filesystem in place")?;
         }
