@@ -161,7 +161,9 @@ struct Maps<'a> {
 impl<'a> Maps<'a> {
     fn of(spec: &'a Spec) -> Option<Self> {
         let linux = spec.linux().as_ref().filter(|_| wanted::is_new(spec, Kind::User))?;
-        Some(Self { uids: given(linux.uid_mappings()), gids: given(linux.gid_mappings()) })
+        let maps = Self { uids: given(linux.uid_mappings()), gids: given(linux.gid_mappings()) };
+        // Without any, that is what there is to say.
+        (!maps.uids.is_empty() && !maps.gids.is_empty()).then_some(maps)
     }
 }
 
