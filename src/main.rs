@@ -10,6 +10,7 @@ mod report;
 mod stage;
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 use std::process::{ExitCode, exit};
 
@@ -52,6 +53,10 @@ fn seal(arguments: &[OsString]) -> Result<()> {
 
 /// Callers read the log or standard error, so it goes to both.
 fn fail_with(error: &Error, status: u8) -> ExitCode {
+    if error.kind() == Code::Exec && !log::to_file() {
+        tell_as_the_program(error);
+        return ExitCode::from(status);
+    }
     log::error(error);
     if log::to_file() {
         eprintln!("{error}");
@@ -59,11 +64,21 @@ fn fail_with(error: &Error, status: u8) -> ExitCode {
     ExitCode::from(status)
 }
 
+/// A program that could not be executed says so as a shell would, in one line; a person gets the hint too.
+fn tell_as_the_program(error: &Error) {
+    eprintln!("{}", error.plain());
+    if let Some(hint) = error.advice().filter(|_| std::io::stderr().is_terminal()) {
+        eprintln!("hint: {hint}");
+    }
+}
+
 /// A panic is a bug, and still one line and no more.
 fn tell_of_bug(panic: &PanicHookInfo) {
-    let message = panic.payload_as_str().unwrap_or("no message");
+    let payload = panic.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
     let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
-    let error = Error::new(Code::Internal, format!("internal error: {message}{place}; please report it"));
+    let error = Error::new(Code::Internal, format!("internal error: {text}{place}; please report it"));
     fail_with(&error, 1);
     exit(1);
 }

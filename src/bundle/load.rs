@@ -87,8 +87,10 @@ fn rootfs(spec: &Spec, bundle: &Path) -> Result<PathBuf> {
         return Err(Error::new(Code::InvalidConfig, "root path must not be empty").at("/root/path"));
     }
     let invalid = || format!("invalid rootfs {:?}", root.path());
-    let rootfs =
-        fs::canonicalize(bundle.join(root.path())).with_context(invalid).code(Code::Bundle).at("/root/path")?;
+    let rootfs = fs::canonicalize(bundle.join(root.path()))
+        .with_context(invalid)
+        .code(Code::Bundle)
+        .at("/root/path")?;
     if !rootfs.is_dir() {
         let error = Error::new(Code::Bundle, "not a directory").context(invalid());
         return Err(error.at("/root/path"));

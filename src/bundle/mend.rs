@@ -6,6 +6,8 @@
 use oci_spec::runtime::{Capability, Process, Spec};
 use serde_json::{Map, Value, json};
 
+use super::number_list;
+
 /// True where a value may have been filled in that the config does not have.
 pub fn is_in_doubt(spec: &Spec) -> bool {
     let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
@@ -65,7 +67,9 @@ fn drop_foreign_platforms(config: &mut Value) {
 
 /// Capabilities that no kernel has are left out with a warning (runc), in runc's words.
 fn unknown_capabilities(process: &mut Map<String, Value>) -> Vec<String> {
-    let Some(sets) = process.get_mut("capabilities").and_then(Value::as_object_mut) else { return Vec::new() };
+    let Some(sets) = process.get_mut("capabilities").and_then(Value::as_object_mut) else {
+        return Vec::new();
+    };
     let mut unknown: Vec<String> = Vec::new();
     for names in sets.values_mut().filter_map(Value::as_array_mut) {
         names.retain(|name| match name.as_str() {
@@ -84,12 +88,17 @@ fn unknown_capabilities(process: &mut Map<String, Value>) -> Vec<String> {
     }
 }
 
-/// oci-spec spells this flag another way than the spec (`SCHED_FLAG_D_L_OVERRUN`).
+/// Flags that oci-spec spells another way than the spec (config.md#linux-process, scheduler).
+const RESPELLED: [(&str, &str); 2] = [
+    ("SCHED_FLAG_RESET_ON_FORK", "SCHED_RESET_ON_FORK"),
+    ("SCHED_FLAG_DL_OVERRUN", "SCHED_FLAG_D_L_OVERRUN"),
+];
+
 fn mend_scheduler(process: &mut Map<String, Value>) {
     let flags = process.get_mut("scheduler").and_then(|scheduler| scheduler.get_mut("flags"));
     for flag in flags.and_then(Value::as_array_mut).into_iter().flatten() {
-        if flag == "SCHED_FLAG_DL_OVERRUN" {
-            *flag = json!("SCHED_FLAG_D_L_OVERRUN");
+        if let Some((_, typed)) = RESPELLED.iter().find(|(spec, _)| flag == spec) {
+            *flag = json!(typed);
         }
     }
 }
@@ -99,9 +108,9 @@ fn mend_affinity(process: &mut Map<String, Value>) {
     let Some(affinity) = process.get_mut("execCPUAffinity").and_then(Value::as_object_mut) else { return };
     affinity.retain(|_, list| list != "");
     for list in affinity.values_mut() {
-        let Some(text) = list.as_str() else { continue };
-        let ranges: Vec<&str> = text.split(',').map(str::trim).filter(|range| !range.is_empty()).collect();
-        *list = json!(ranges.join(","));
+        if let Some(text) = list.as_str() {
+            *list = json!(number_list::tidy(text));
+        }
     }
 }
 
@@ -149,7 +158,9 @@ fn mend_seccomp(seccomp: &mut Value) {
 }
 
 fn drop_empty(object: &mut Value, name: &str) {
-    if let Some(members) = object.as_object_mut().filter(|members| members.get(name).is_some_and(|it| it == "")) {
+    if let Some(members) =
+        object.as_object_mut().filter(|members| members.get(name).is_some_and(|it| it == ""))
+    {
         members.remove(name);
     }
 }

@@ -195,6 +195,14 @@ pub fn parse<S: AsRef<str>>(options: &[S]) -> MountOptions {
 }
 
 impl MountOptions {
+    /// Flags for a mount and all below it become flags of the mount: a new one has nothing below.
+    pub fn flatten(&mut self) {
+        let recursive = std::mem::take(&mut self.recursive);
+        self.set = self.set.difference(recursive.clear).union(recursive.set);
+        self.clear = self.clear.difference(recursive.set).union(recursive.clear);
+        self.atime = recursive.atime.or(self.atime);
+    }
+
     fn add(&mut self, meaning: Meaning) {
         self.names_flags |= is_flag(meaning);
         match meaning {
@@ -276,3 +284,6 @@ fn unquoted(value: &str) -> &str {
     let inner = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
     inner.unwrap_or(value)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Making a container's cgroups: in every hierarchy or in none.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path};
 
 use nix::errno::Errno;
@@ -14,12 +14,14 @@ use super::shared::cpuset;
 use super::v1::cpu;
 use super::write::carry_out;
 use crate::fail;
-use crate::report::{Code, Context, Error, Result, log};
+use crate::report::{Code, Context, Result, log};
 
-/// How often a walk starts anew after a neighbour has removed, by way of undoing or deleting, what it stood on.
+/// How often a walk starts anew after a neighbour has removed, by way of undoing or deleting, what it stood
+/// on.
 const ATTEMPTS: usize = 5;
 
-/// Makes the directories, ready for a process to be put in: cpus and memory nodes, real-time bandwidth, controllers.
+/// Makes the directories, ready for a process to be put in: cpus and memory nodes, real-time bandwidth,
+/// controllers.
 ///
 /// # Errors
 /// A cgroup in use, and what the kernel answers; then what this call made is removed again.
@@ -33,7 +35,8 @@ pub fn create(hierarchies: &[Hierarchy], resources: &LinuxResources) -> Result<(
     result
 }
 
-/// Refuses a cgroup that somebody is in, or that is frozen: to share it means to be killed and removed with it.
+/// Refuses a cgroup that somebody is in, or that is frozen: to share it means to be killed and removed with
+/// it.
 ///
 /// # Errors
 /// In runc's words, which callers know.
@@ -43,8 +46,8 @@ pub fn check_unused(hierarchies: &[Hierarchy]) -> Result<()> {
         processes.merge(Processes::in_hierarchy(hierarchy)?);
     }
     if processes.count() > 0 {
-        let text = format!("container's cgroup is not empty: {} process(es) found", processes.count());
-        return Err(Error::new(Code::Cgroup, text).hint(format!("in it: {}", processes.describe())));
+        let (count, who) = (processes.count(), processes.describe());
+        fail!(Code::Cgroup, "container's cgroup is not empty: {count} process(es) found: {who}");
     }
     if freeze::is_frozen(hierarchies)? {
         fail!(Code::Cgroup, "container's cgroup unexpectedly frozen");
@@ -83,19 +86,31 @@ fn make(hierarchy: &Hierarchy, controllers_below: bool, made: &mut Made) -> Resu
             enable_controllers(&here)?;
         }
         let is_new = here.make(name)?;
-        let child = here.open(Path::new(name))?;
-        if is_new {
-            made.note(&here, name.to_owned())?;
+        match enter(hierarchy, &here, name) {
+            Ok(child) => {
+                let parent = std::mem::replace(&mut here, child);
+                made.note(is_new, parent, name);
+            }
+            Err(error) => {
+                made.note(is_new, here, name);
+                return Err(error);
+            }
         }
-        if hierarchy.has("cpuset") && child.path() != hierarchy.path() {
-            inherit_cpuset(&here, &child)?;
-        }
-        if hierarchy.is_unified() {
-            refuse_threaded(&child)?;
-        }
-        here = child;
     }
     Ok(here)
+}
+
+/// One step down, onto what can hold the container or lead to it.
+fn enter(hierarchy: &Hierarchy, parent: &Directory, name: &OsStr) -> Result<Directory> {
+    let child = parent.open(Path::new(name))?;
+    // The container's own may be told otherwise by its config.
+    if hierarchy.has("cpuset") && child.path() != hierarchy.path() {
+        inherit_cpuset(parent, &child)?;
+    }
+    if hierarchy.is_unified() {
+        refuse_threaded(&child)?;
+    }
+    Ok(child)
 }
 
 /// What has to be there before the first process can be.
@@ -128,8 +143,9 @@ fn inherit_cpuset(parent: &Directory, child: &Directory) -> Result<()> {
     Ok(())
 }
 
-/// Hands every controller that a cgroup has on to its children, as far as it can: one with processes of its own cannot hand on
-/// most of them (no internal processes, `man 7 cgroups`). What is missing is told where a limit needs it.
+/// Hands every controller that a cgroup has on to its children, as far as it can: one with processes of its
+/// own cannot hand on most of them (no internal processes, `man 7 cgroups`). What is missing is told where a
+/// limit needs it.
 fn enable_controllers(directory: &Directory) -> Result<()> {
     let read = |file| directory.read(file).with_context(|| format!("read {:?}", directory.path().join(file)));
     let enabled = read("cgroup.subtree_control")?;
@@ -168,9 +184,10 @@ fn refuse_threaded(directory: &Directory) -> Result<()> {
 struct Made(Vec<(Directory, OsString)>);
 
 impl Made {
-    fn note(&mut self, parent: &Directory, name: OsString) -> Result<()> {
-        self.0.push((parent.open(Path::new(""))?, name));
-        Ok(())
+    fn note(&mut self, is_new: bool, parent: Directory, name: &OsStr) {
+        if is_new {
+            self.0.push((parent, name.to_owned()));
+        }
     }
 
     /// One that another container has come to use meanwhile stays.

@@ -1,8 +1,9 @@
 //! Directories of cgroup filesystems, held by descriptor.
 //!
-//! A directory is reached only from a mount that statfs says is a cgroup filesystem, and below it only by openat2 with
-//! BENEATH, NO_XDEV and NO_SYMLINKS (security rule R19): whatever a path says, nothing outside the hierarchy is ever
-//! opened, written or removed. No path is ever compared as a string to decide what is inside.
+//! A directory is reached only from a mount that statfs says is a cgroup filesystem, and below it only by
+//! openat2 with BENEATH, NO_XDEV and NO_SYMLINKS (security rule R19): whatever a path says, nothing outside
+//! the hierarchy is ever opened, written or removed. No path is ever compared as a string to decide what is
+//! inside.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -42,8 +43,9 @@ impl AsFd for Directory {
 }
 
 impl Directory {
-    /// The mount that holds `path` (absolute, lexically clean), what it speaks, and the rest of the path below it.
-    /// That mount is the first directory on the way down that lies on a cgroup filesystem; None where there is none.
+    /// The mount that holds `path` (absolute, lexically clean), what it speaks, and the rest of the path
+    /// below it. That mount is the first directory on the way down that lies on a cgroup filesystem; None
+    /// where there is none.
     ///
     /// # Errors
     /// ELOOP where the way to the mount has a symlink, and what open(2) and statfs(2) answer.
@@ -128,7 +130,8 @@ impl Directory {
         open_beneath(self, Path::new(name), flags)
     }
 
-    /// The whole of a file. ENOENT if the controller has no such file here, ENODEV if the cgroup has been removed.
+    /// The whole of a file. ENOENT if the controller has no such file here, ENODEV if the cgroup has been
+    /// removed.
     pub fn read(&self, name: &str) -> Result<String> {
         read_all(File::from(self.open_file(name, OFlag::O_RDONLY)?))
     }

@@ -1,10 +1,10 @@
-//! Waiting on `cgroup.events` of the unified tree: the kernel wakes a poll(2) for POLLPRI when a line of it changes
-//! (Documentation/admin-guide/cgroup-v2.rst). v1 has nothing like it.
+//! Waiting on `cgroup.events` of the unified tree: the kernel wakes a poll(2) for POLLPRI when a line of it
+//! changes (Documentation/admin-guide/cgroup-v2.rst). v1 has nothing like it.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::os::fd::AsFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::Result;
 use nix::errno::Errno;
@@ -14,8 +14,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::directory::{Directory, is_gone, read_all};
 use super::write::keyed_number;
 
-/// Waits until the line `key` has the value `wanted`; false if it has not by `end`. A cgroup that is gone, or goes, is
-/// taken for one that has it.
+/// Waits until the line `key` has the value `wanted`; false if it has not by `end`. A cgroup that is gone, or
+/// goes, is taken for one that has it.
 pub fn wait(directory: &Directory, key: &str, wanted: u64, end: Instant) -> Result<bool> {
     let mut file = match directory.open_file("cgroup.events", OFlag::O_RDONLY) {
         Err(errno) if is_gone(errno) => return Ok(true),
@@ -44,6 +44,12 @@ fn read_from_start(file: &mut File) -> Result<String> {
     file.seek(SeekFrom::Start(0))
         .map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
     read_all(file.try_clone().map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?)
+}
+
+/// When a time that begins now is over; a time without end is over in a century.
+pub fn end_of(time: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    Instant::now() + time.min(CENTURY)
 }
 
 /// Rounded up to a millisecond, so that the last wait is not cut into many.

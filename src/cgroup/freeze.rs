@@ -1,4 +1,5 @@
-//! Freezing and thawing. Whatever goes wrong on the way to frozen, the container is thawed again: a half-frozen one hangs.
+//! Freezing and thawing. Whatever goes wrong on the way to frozen, the container is thawed again: a
+//! half-frozen one hangs.
 
 use std::time::{Duration, Instant};
 
@@ -6,6 +7,7 @@ use super::directory::{Directory, is_gone};
 use super::events;
 use super::hierarchy::{Hierarchy, unified};
 use super::procs::Processes;
+use super::tree;
 use crate::fail;
 use crate::report::{Code, Context, Error, Result, log};
 
@@ -15,12 +17,12 @@ const V2_STATE: &str = "cgroup.freeze";
 /// Freezes every process of the container and of its sub-cgroups.
 ///
 /// # Errors
-/// There is no freezer, or not everything is frozen by the deadline (a process in an uninterruptible wait): the error
-/// names the processes, and the container is thawed.
+/// There is no freezer, or not everything is frozen by the deadline (a process in an uninterruptible wait):
+/// the error names the processes, and the container is thawed.
 pub fn freeze(hierarchies: &[Hierarchy], deadline: Duration) -> Result<()> {
     let freezer = freezer(hierarchies)?;
     let directory = freezer.existing()?;
-    let end = Instant::now() + deadline;
+    let end = events::end_of(deadline);
     let frozen = match freezer.is_unified() {
         true => freeze_v2(&directory, end),
         false => freeze_v1(&directory, end),
@@ -29,10 +31,8 @@ pub fn freeze(hierarchies: &[Hierarchy], deadline: Duration) -> Result<()> {
         Ok(true) => return Ok(()),
         Ok(false) => {
             let holding = Processes::of(&directory).unwrap_or_default().describe();
-            Error::new(
-                Code::Cgroup,
-                format!("not all is frozen after {} ms: {holding}", deadline.as_millis()),
-            )
+            let text = format!("not all is frozen after {} ms: {holding}", deadline.as_millis());
+            Error::new(Code::Cgroup, text)
         }
         Err(error) => error,
     };
@@ -42,8 +42,8 @@ pub fn freeze(hierarchies: &[Hierarchy], deadline: Duration) -> Result<()> {
     Err(failed.context(format!("freeze cgroup {:?}", directory.path())))
 }
 
-/// Lets everything run again. Nothing to wait for: the write itself wakes the tasks, in both kinds of tree. A container in a
-/// frozen ancestor runs when that does.
+/// Lets everything run again. Nothing to wait for: the write itself wakes the tasks, in both kinds of tree. A
+/// container in a frozen ancestor runs when that does.
 pub fn thaw(hierarchies: &[Hierarchy]) -> Result<()> {
     freezer(hierarchies)?;
     for hierarchy in freezers(hierarchies) {
@@ -54,7 +54,23 @@ pub fn thaw(hierarchies: &[Hierarchy]) -> Result<()> {
     Ok(())
 }
 
-/// Whether the container itself has been told to freeze, in either kind of tree. One that runs in a frozen ancestor has not.
+/// The same for each cgroup below too: what a runtime inside the container has frozen on v1 does not even
+/// die.
+pub fn thaw_all(hierarchies: &[Hierarchy]) -> Result<()> {
+    for hierarchy in freezers(hierarchies) {
+        let Some(directory) = hierarchy.directory()? else { continue };
+        let (file, value) = running(hierarchy);
+        let what = || format!("thaw cgroup {:?} and those below", directory.path());
+        match tree::visit(&directory, &mut |directory| directory.write(file, value)) {
+            Err(errno) if is_gone(errno) => {}
+            thawed => thawed.with_context(what).code(Code::Cgroup)?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether the container itself has been told to freeze, in either kind of tree. One that runs in a frozen
+/// ancestor has not.
 pub fn is_frozen(hierarchies: &[Hierarchy]) -> Result<bool> {
     for hierarchy in freezers(hierarchies) {
         let Some(directory) = hierarchy.directory()? else { continue };
@@ -72,11 +88,6 @@ pub fn is_frozen(hierarchies: &[Hierarchy]) -> Result<bool> {
     Ok(false)
 }
 
-/// Whether there is anything to freeze with.
-pub fn can_freeze(hierarchies: &[Hierarchy]) -> bool {
-    freezers(hierarchies).next().is_some()
-}
-
 /// The one to freeze with: the v1 controller where it is mounted, since others look there first.
 fn freezer(hierarchies: &[Hierarchy]) -> Result<&Hierarchy> {
     let found =
@@ -92,9 +103,15 @@ fn freezers(hierarchies: &[Hierarchy]) -> impl Iterator<Item = &Hierarchy> {
 }
 
 fn thaw_one(hierarchy: &Hierarchy, directory: &Directory) -> Result<()> {
+    let (file, value) = running(hierarchy);
+    write(directory, file, value)
+}
+
+/// What makes a cgroup run.
+fn running(hierarchy: &Hierarchy) -> (&'static str, &'static str) {
     match hierarchy.is_unified() {
-        true => write(directory, V2_STATE, "0"),
-        false => write(directory, V1_STATE, "THAWED"),
+        true => (V2_STATE, "0"),
+        false => (V1_STATE, "THAWED"),
     }
 }
 
@@ -103,9 +120,10 @@ fn freeze_v2(directory: &Directory, end: Instant) -> Result<bool> {
     events::wait(directory, "frozen", 1, end).context("wait for cgroup.events").code(Code::Cgroup)
 }
 
-/// v1 has no event for "frozen": the kernel finds out only when the state is read, and says FREEZING while a task has not
-/// come to the refrigerator yet. Asking again also asks those again that forked meanwhile. So this asks and reads, gives
-/// the CPU away in between to who has to come, and ends at the deadline. It is microseconds unless a task is stuck.
+/// v1 has no event for "frozen": the kernel finds out only when the state is read, and says FREEZING while a
+/// task has not come to the refrigerator yet. Asking again also asks those again that forked meanwhile. So
+/// this asks and reads, gives the CPU away in between to who has to come, and ends at the deadline. It is
+/// microseconds unless a task is stuck.
 fn freeze_v1(directory: &Directory, end: Instant) -> Result<bool> {
     loop {
         write(directory, V1_STATE, "FROZEN")?;

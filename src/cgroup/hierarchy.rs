@@ -119,7 +119,8 @@ pub fn unified(hierarchies: &[Hierarchy]) -> Option<&Hierarchy> {
     hierarchies.iter().find(|hierarchy| hierarchy.is_unified())
 }
 
-/// The one that says who is in the container: the one that protects the host from it, so that nobody is in there by halves.
+/// The one that says who is in the container: the one that protects the host from it, so that nobody is in
+/// there by halves.
 pub fn primary(hierarchies: &[Hierarchy]) -> Option<&Hierarchy> {
     hierarchies.iter().find(|hierarchy| hierarchy.has("devices")).or(hierarchies.first())
 }

@@ -1,7 +1,8 @@
 //! Signals to every process of a container.
 //!
-//! A pid from cgroup.procs may be another process's by the time it is used. So a process is opened first, and signalled
-//! only if its pid is listed again after that: then it is the listed one, or it is dead and the signal hits nobody.
+//! A pid from cgroup.procs may be another process's by the time it is used. So a process is opened first, and
+//! signalled only if its pid is listed again after that: then it is the listed one, or it is dead and the
+//! signal hits nobody.
 
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;
@@ -25,14 +26,16 @@ const FREEZE_DEADLINE: Duration = Duration::from_secs(2);
 /// Processes opened at a time: well below the usual limit of 1024 descriptors.
 const BATCH: usize = 256;
 
-/// Rounds of looking for new processes. A process with SIGKILL pending cannot fork (kernel/fork.c: copy_process), so each
-/// round leaves only what forked before its parent was hit; this many are a fork bomb on a host without freezer.
+/// Rounds of looking for new processes. A process with SIGKILL pending cannot fork (kernel/fork.c:
+/// copy_process), so each round leaves only what forked before its parent was hit; this many are a fork bomb
+/// on a host without freezer.
 const ROUNDS: usize = 1000;
 
 /// Sends `signal` to every process of the container.
 ///
 /// # Errors
-/// What the kernel answers to a signal (not: that a process is gone), and a container that forks faster than it dies.
+/// What the kernel answers to a signal (not: that a process is gone), and a container that forks faster than
+/// it dies.
 pub fn signal_all(hierarchies: &[Hierarchy], signal: i32) -> Result<()> {
     match signal {
         SIGKILL => kill(hierarchies),
@@ -42,14 +45,12 @@ pub fn signal_all(hierarchies: &[Hierarchy], signal: i32) -> Result<()> {
 
 fn signal_each(hierarchies: &[Hierarchy], signal: i32) -> Result<()> {
     let was_frozen = freeze::is_frozen(hierarchies)?;
-    if !was_frozen {
-        hold(hierarchies);
-    }
+    let held = !was_frozen && hold(hierarchies);
     let sent = primary(hierarchies).map_or(Ok(()), |hierarchy| {
         let processes = Processes::in_hierarchy(hierarchy)?;
         send(hierarchy, &processes.pids, signal)
     });
-    let thawed = if was_frozen { Ok(()) } else { release(hierarchies) };
+    let thawed = if held { freeze::thaw(hierarchies) } else { Ok(()) };
     sent.and(thawed)
 }
 
@@ -66,12 +67,12 @@ fn kill(hierarchies: &[Hierarchy]) -> Result<()> {
     }
     let swept = hierarchies.iter().try_for_each(sweep);
     // On v1 a frozen process dies only once it is thawed.
-    let released = release(hierarchies);
+    let released = freeze::thaw_all(hierarchies);
     swept.and(released)
 }
 
-/// `cgroup.kill` (Linux 5.14): all at once, forks in flight and frozen ones too. False where it does not serve: a threaded
-/// cgroup, or one that is not there.
+/// `cgroup.kill` (Linux 5.14): all at once, forks in flight and frozen ones too. False where it does not
+/// serve: a threaded cgroup, or one that is not there.
 fn kill_as_one(hierarchy: &Hierarchy) -> Result<bool> {
     let Some(directory) = hierarchy.directory()? else { return Ok(false) };
     match directory.write("cgroup.kill", "1") {
@@ -123,15 +124,11 @@ fn send(hierarchy: &Hierarchy, pids: &BTreeSet<i32>, signal: i32) -> Result<()> 
     Ok(())
 }
 
-fn hold(hierarchies: &[Hierarchy]) {
-    if let Err(error) = freeze::freeze(hierarchies, FREEZE_DEADLINE) {
+/// False where it cannot be frozen; then it runs.
+fn hold(hierarchies: &[Hierarchy]) -> bool {
+    let frozen = freeze::freeze(hierarchies, FREEZE_DEADLINE);
+    if let Err(error) = &frozen {
         log::debug(format!("signalling a container that is not frozen: {error}"));
     }
-}
-
-fn release(hierarchies: &[Hierarchy]) -> Result<()> {
-    match freeze::can_freeze(hierarchies) {
-        true => freeze::thaw(hierarchies),
-        false => Ok(()),
-    }
+    frozen.is_ok()
 }

@@ -11,8 +11,8 @@ use crate::report::{Code, Error, Result};
 /// Sets what `resources` asks for and leaves the rest as it is.
 ///
 /// # Errors
-/// A value that is no value, a field that this layout has no file for, a controller that is nowhere, and what the kernel
-/// refuses: each names the field.
+/// A value that is no value, a field that this layout has no file for, a controller that is nowhere, and what
+/// the kernel refuses: each names the field.
 pub fn apply(hierarchies: &[Hierarchy], resources: &LinuxResources) -> Result<()> {
     match sole_unified(hierarchies) {
         Some(hierarchy) => apply_unified(&hierarchy.existing()?, resources),
@@ -48,7 +48,8 @@ fn apply_by_hierarchy(hierarchies: &[Hierarchy], resources: &LinuxResources) -> 
     Ok(())
 }
 
-/// A controller without a v1 hierarchy may be with the unified tree of a hybrid. If not, it must not be asked for.
+/// A controller without a v1 hierarchy may be with the unified tree of a hybrid. If not, it must not be asked
+/// for.
 fn apply_elsewhere(
     hierarchies: &[Hierarchy],
     controller: &str,

@@ -1,4 +1,5 @@
-//! Where a container's cgroup goes: the meaning of `linux.cgroupsPath` (runtime-spec config-linux.md#cgroups-path).
+//! Where a container's cgroup goes: the meaning of `linux.cgroupsPath` (runtime-spec
+//! config-linux.md#cgroups-path).
 //!
 //! Only decides, makes nothing. A path is cleaned component by component first, so that `..` can never name
 //! anything above the hierarchy's top; `directory.rs` holds to that once more with the kernel's help.
@@ -13,6 +14,9 @@ use crate::linux::cgroup_tree::{CgroupTree, Hierarchy, Layout};
 use crate::report::{Code, Context, Error, Result};
 
 const POINTER: &str = "/linux/cgroupsPath";
+
+/// Longer paths can be made step by step, but never again be named in one call; the last byte is a NUL.
+const PATH_MAX: usize = nix::libc::PATH_MAX as usize;
 
 /// Who makes the cgroup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,20 +33,20 @@ pub struct Location {
     pub driver: Driver,
     /// systemd unit, if any.
     pub unit: Option<String>,
-    /// One absolute directory a hierarchy; the key is the hierarchy's controllers joined by `,` (`cpu,cpuacct`,
-    /// `name=systemd`), "" for the unified tree.
+    /// One absolute directory a hierarchy; the key is the hierarchy's controllers joined by `,`
+    /// (`cpu,cpuacct`, `name=systemd`), "" for the unified tree.
     pub paths: BTreeMap<String, PathBuf>,
 }
 
 /// Where the cgroup of container `id` goes.
 ///
-/// As runc: an absolute path is below each hierarchy's mount; a relative one below the caller's own cgroup, but in the pure
-/// unified layout beside it, since a cgroup with processes in it can hand no controllers to its children; no path is `id`,
-/// relative.
+/// As runc: an absolute path is below each hierarchy's mount; a relative one below the caller's own cgroup,
+/// but in the pure unified layout beside it, since a cgroup with processes in it can hand no controllers to
+/// its children; no path is `id`, relative.
 ///
 /// # Errors
-/// A path that names the top of a hierarchy itself, a hierarchy in which the caller's own cgroup cannot be seen, and
-/// the systemd driver.
+/// A path that names the top of a hierarchy itself, a hierarchy in which the caller's own cgroup cannot be
+/// seen, and the systemd driver.
 pub fn locate(tree: &CgroupTree, driver: Driver, cgroups_path: Option<&Path>, id: &str) -> Result<Location> {
     match driver {
         Driver::Disabled => return Ok(Location { driver, unit: None, paths: BTreeMap::new() }),
@@ -56,6 +60,11 @@ pub fn locate(tree: &CgroupTree, driver: Driver, cgroups_path: Option<&Path>, id
         fail!(Code::Unsupported, "no cgroup hierarchy is mounted");
     }
     let wanted = cgroups_path.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new(id));
+    // A line feed is refused by the kernel, since /proc/PID/cgroup has a line a path; a NUL by every call.
+    if wanted.as_os_str().as_encoded_bytes().iter().any(|byte| matches!(byte, 0 | b'\n')) {
+        let text = format!("cgroupsPath {wanted:?} has a NUL or a line feed in it");
+        return Err(Error::new(Code::InvalidConfig, text).at(POINTER));
+    }
     let below = clean(wanted);
     if below.as_os_str().is_empty() {
         let text = format!("cgroupsPath {wanted:?} names the top of every hierarchy");
@@ -68,13 +77,18 @@ pub fn locate(tree: &CgroupTree, driver: Driver, cgroups_path: Option<&Path>, id
             false => own_cgroup(hierarchy, &tree.layout).at(POINTER)?,
         };
         let key = if hierarchy.unified { String::new() } else { hierarchy.controllers.join(",") };
-        paths.insert(key, hierarchy.mount_point.join(start).join(&below));
+        let path = hierarchy.mount_point.join(start).join(&below);
+        if path.as_os_str().len() >= PATH_MAX {
+            return Err(Error::new(Code::InvalidConfig, "cgroupsPath is too long").at(POINTER));
+        }
+        paths.insert(key, path);
     }
     Ok(Location { driver, unit: None, paths })
 }
 
-/// Where relative paths start, below the mount. The mount may show only a part of the hierarchy (its root field), as in
-/// a container without a cgroup namespace, while /proc/self/cgroup counts from the hierarchy's top.
+/// Where relative paths start, below the mount. The mount may show only a part of the hierarchy (its root
+/// field), as in a container without a cgroup namespace, while /proc/self/cgroup counts from the hierarchy's
+/// top.
 fn own_cgroup(hierarchy: &Hierarchy, layout: &Layout) -> Result<PathBuf> {
     let Ok(own) = hierarchy.own.strip_prefix(&hierarchy.root) else {
         let (own, root, mount) = (&hierarchy.own, &hierarchy.root, &hierarchy.mount_point);
@@ -89,7 +103,8 @@ fn own_cgroup(hierarchy: &Hierarchy, layout: &Layout) -> Result<PathBuf> {
     })
 }
 
-/// The path without `.`, empty components and leading `/`, each `..` taking back what was before it, if anything was.
+/// The path without `.`, empty components and leading `/`, each `..` taking back what was before it, if
+/// anything was.
 pub fn clean(path: &Path) -> PathBuf {
     path.components().fold(PathBuf::new(), |mut clean, component| {
         match component {
@@ -188,6 +203,24 @@ mod tests {
             let error = locate(&hybrid(), Driver::Cgroupfs, Some(Path::new(path)), "box").unwrap_err();
             assert_eq!(error.pointer(), Some(POINTER), "{path}");
         }
+    }
+
+    #[test]
+    fn a_path_that_no_cgroup_can_have_is_refused() {
+        for path in ["/a\nb", "a\0b"] {
+            let error = locate(&hybrid(), Driver::Cgroupfs, Some(Path::new(path)), "box").unwrap_err();
+            assert!(
+                error.text().contains("NUL or a line feed") && error.pointer() == Some(POINTER),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_path_that_could_be_made_but_not_named_again_is_refused() {
+        let path = format!("/{}", "a/".repeat(2048));
+        let error = locate(&hybrid(), Driver::Cgroupfs, Some(Path::new(&path)), "box").unwrap_err();
+        assert!(error.text().contains("too long") && error.pointer() == Some(POINTER), "{error}");
     }
 
     #[test]

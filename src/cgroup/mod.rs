@@ -1,7 +1,8 @@
-//! cgroups v1, v2 and hybrid behind one type. Knows paths, limits, freezing, killing and removal; not containers.
+//! cgroups v1, v2 and hybrid behind one type. Knows paths, limits, freezing, killing and removal; not
+//! containers.
 //!
-//! Must never touch what is outside the container's own directories, but for making their parents, and never wait
-//! without a deadline.
+//! Must never touch what is outside the container's own directories, but for making their parents, and never
+//! wait without a deadline.
 
 mod create;
 mod directory;
@@ -19,6 +20,8 @@ mod shared;
 mod subgroup;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod v1;
 mod v2;
@@ -37,9 +40,11 @@ pub use self::location::{Driver, Location};
 use self::procs::Processes;
 use self::write::{Current, keyed_number};
 use crate::linux::cgroup_tree::CgroupTree;
+use crate::linux::procfs::Proc;
 use crate::report::Result;
 
-/// A container's cgroup. With the driver `Disabled` it has no directories, and every call is content with that.
+/// A container's cgroup. With the driver `Disabled` it has no directories, and every call is content with
+/// that.
 pub struct Manager {
     location: Location,
     hierarchies: OnceCell<Vec<Hierarchy>>,
@@ -49,8 +54,8 @@ impl Manager {
     /// Where the cgroup of container `id` goes by `cgroupsPath`; makes nothing.
     ///
     /// # Errors
-    /// A path that names the top of the hierarchies, a caller whose own cgroup is out of sight (for a relative path), and
-    /// `Driver::Systemd`, which is not there yet.
+    /// A path that names the top of the hierarchies, a caller whose own cgroup is out of sight (for a
+    /// relative path), and `Driver::Systemd`, which is not there yet.
     pub fn locate(
         tree: &CgroupTree,
         driver: Driver,
@@ -77,8 +82,8 @@ impl Manager {
         Ok(self.hierarchies.get_or_init(|| found))
     }
 
-    /// Refuses a cgroup that has processes in it or is frozen; makes nothing. To be asked before the location is written
-    /// down as a container's: whatever is in a container's cgroup is killed with it.
+    /// Refuses a cgroup that has processes in it or is frozen; makes nothing. To be asked before the location
+    /// is written down as a container's: whatever is in a container's cgroup is killed with it.
     ///
     /// # Errors
     /// `container's cgroup is not empty: N process(es) found`, `container's cgroup unexpectedly frozen`.
@@ -86,8 +91,9 @@ impl Manager {
         create::check_unused(self.hierarchies()?)
     }
 
-    /// Makes the directories, ready for a process: v1 cpusets filled, real-time bandwidth set, v2 controllers enabled down the
-    /// path. Refuses what `check_unused` does. What this call made is removed again if it fails.
+    /// Makes the directories, ready for a process: v1 cpusets filled, real-time bandwidth set, v2 controllers
+    /// enabled down the path. Refuses what `check_unused` does. What this call made is removed again if it
+    /// fails.
     pub fn create(&self, resources: &LinuxResources) -> Result<()> {
         create::create(self.hierarchies()?, resources)
     }
@@ -110,7 +116,15 @@ impl Manager {
         place::exec_target(self.hierarchies()?, sub)
     }
 
-    /// Adds an exec'd process to the cgroup or to a sub-cgroup (`exec --cgroup [ctrl[,ctrl]:]path`), in every hierarchy.
+    /// On v2, the cgroup that `init` is in by now: to clone into where `exec_target` (with no sub-cgroup
+    /// asked for) is gone or answers EBUSY to the clone. None on v1 and hybrid. The caller sees to it that
+    /// `init` is still the one it means.
+    pub fn init_target(&self, tree: &CgroupTree, proc: &Proc, init: Pid) -> Result<Option<OwnedFd>> {
+        place::init_target(self.hierarchies()?, tree, proc, init)
+    }
+
+    /// Adds an exec'd process to the cgroup or to a sub-cgroup (`exec --cgroup [ctrl[,ctrl]:]path`), in every
+    /// hierarchy.
     ///
     /// # Errors
     /// In runc's words: `bad sub cgroup path: …`, `unknown controller …`, `error adding pid N to cgroups: …`.
@@ -118,7 +132,8 @@ impl Manager {
         place::add_exec(self.hierarchies()?, pid, sub)
     }
 
-    /// Sets limits and device rules. What is not given stays as it is; device rules that are given are all there are.
+    /// Sets limits and device rules. What is not given stays as it is; device rules that are given are all
+    /// there are.
     ///
     /// # Errors
     /// Each names the field of config.json, the controller and the file.
@@ -129,12 +144,14 @@ impl Manager {
         }
     }
 
-    /// Freezes every process; on any error, and where not all are frozen by the deadline, everything is thawed again.
+    /// Freezes every process; on any error, and where not all are frozen by the deadline, everything is
+    /// thawed again.
     pub fn freeze(&self, deadline: Duration) -> Result<()> {
         freeze::freeze(self.hierarchies()?, deadline)
     }
 
-    /// Lets every process run again. The kernel makes nobody wait for that: the deadline is for drivers that ask others.
+    /// Lets every process run again. The kernel makes nobody wait for that: the deadline is for drivers that
+    /// ask others.
     pub fn thaw(&self, _deadline: Duration) -> Result<()> {
         freeze::thaw(self.hierarchies()?)
     }
@@ -150,13 +167,15 @@ impl Manager {
         Ok(Processes::in_hierarchy(hierarchy)?.pids.into_iter().map(Pid::from_raw).collect())
     }
 
-    /// Signals every process: SIGKILL by cgroup.kill where there is one, by freeze-kill-thaw on v1; a container that is
-    /// killed is thawed, one that gets another signal stays as it was. A cgroup that is gone has nobody to signal.
+    /// Signals every process: SIGKILL by cgroup.kill where there is one, by freeze-kill-thaw on v1; a
+    /// container that is killed is thawed, one that gets another signal stays as it was. A cgroup that is
+    /// gone has nobody to signal.
     pub fn signal_all(&self, signal: i32) -> Result<()> {
         kill::signal_all(self.hierarchies()?, signal)
     }
 
-    /// Waits by event until no process is left, then removes the directories and sub-directories; an absent one is fine.
+    /// Waits by event until no process is left, then removes the directories and sub-directories; an absent
+    /// one is fine.
     ///
     /// # Errors
     /// On timeout names the hierarchy's path, the pids, their names and states.

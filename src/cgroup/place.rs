@@ -10,10 +10,15 @@ use super::directory::Directory;
 use super::hierarchy::{Hierarchy, sole_unified};
 use super::subgroup::Place;
 use crate::fail;
+use crate::linux::cgroup_tree::CgroupTree;
+use crate::linux::procfs::Proc;
 use crate::report::{Code, Context, Result};
 
-/// The directory to clone a process into (`CLONE_INTO_CGROUP`), where that puts it everywhere at once; None where there are v1
-/// hierarchies, which clone3 knows nothing of.
+/// One line with a path, or some ten on v1.
+const PROC_LIMIT: usize = 64 << 10;
+
+/// The directory to clone a process into (`CLONE_INTO_CGROUP`), where that puts it everywhere at once; None
+/// where there are v1 hierarchies, which clone3 knows nothing of.
 pub fn clone_target(hierarchies: &[Hierarchy]) -> Result<Option<OwnedFd>> {
     let Some(hierarchy) = sole_unified(hierarchies) else { return Ok(None) };
     let directory = hierarchy.existing()?;
@@ -26,6 +31,37 @@ pub fn exec_target(hierarchies: &[Hierarchy], sub: &[String]) -> Result<Option<O
     let Some(hierarchy) = sole_unified(hierarchies) else { return Ok(None) };
     let below = places.get(hierarchy.key()).map(PathBuf::as_path).unwrap_or(Path::new(""));
     let directory = open(hierarchy, below).context("can't open cgroup")?;
+    Ok(Some(directory.as_fd().try_clone_to_owned()?))
+}
+
+/// The cgroup that `init` is in by now, to clone an exec'd process into where the container's own takes none:
+/// it has handed controllers to children (EBUSY, as in a nested engine), or `init` has moved away and it is
+/// gone (ENOENT). None where there are v1 hierarchies.
+pub fn init_target(
+    hierarchies: &[Hierarchy],
+    tree: &CgroupTree,
+    proc: &Proc,
+    init: Pid,
+) -> Result<Option<OwnedFd>> {
+    let Some(hierarchy) = sole_unified(hierarchies) else { return Ok(None) };
+    let what = || format!("read the cgroup of process {init}");
+    let lines = proc.read_pid(init, "cgroup", PROC_LIMIT).with_context(what)?;
+    let lines = String::from_utf8_lossy(&lines);
+    let path = lines.lines().find_map(|line| line.strip_prefix("0::"));
+    let root = tree
+        .hierarchies
+        .iter()
+        .find(|known| known.unified)
+        .map_or(Path::new("/"), |known| known.root.as_path());
+    let below = path
+        .and_then(|path| Path::new(path).strip_prefix(root).ok())
+        .map(|path| path.strip_prefix("/").unwrap_or(path));
+    let Some(below) = below else {
+        fail!(Code::Cgroup, "the cgroup of process {init} is out of sight: {path:?}");
+    };
+    let top = hierarchy.top();
+    let what = || format!("open cgroup {:?}", top.path().join(below));
+    let directory = top.open(below).with_context(what).code(Code::Cgroup)?;
     Ok(Some(directory.as_fd().try_clone_to_owned()?))
 }
 

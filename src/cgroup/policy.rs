@@ -1,8 +1,10 @@
-//! Which devices may be used: the meaning of `linux.resources.devices` (runtime-spec config-linux.md#allowed-device-list).
+//! Which devices may be used: the meaning of `linux.resources.devices` (runtime-spec
+//! config-linux.md#allowed-device-list).
 //!
-//! The rules are a list in which a later one overrides an earlier one, from "nothing is allowed" on. Both enforcers, the
-//! v1 controller and the v2 program, want something simpler: a default, and exceptions from it that all say the opposite.
-//! This file gets from the one to the other, and refuses a list for which there is no such form: an exception from an exception.
+//! The rules are a list in which a later one overrides an earlier one, from "nothing is allowed" on. Both
+//! enforcers, the v1 controller and the v2 program, want something simpler: a default, and exceptions from it
+//! that all say the opposite. This file gets from the one to the other, and refuses a list for which there is
+//! no such form: an exception from an exception.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -235,8 +237,8 @@ pub mod testing {
             let kind = ["a", "b", "c", "c"][self.below(4) as usize];
             let numbers = |draw: u64| if draw == 0 { -1 } else { draw as i64 };
             let (major, minor) = (numbers(self.below(3)), numbers(self.below(3)));
-            let rule = serde_json::json!({"allow": self.below(2) == 0, "type": kind, "major": major, "minor": minor,
-                                          "access": access});
+            let rule = serde_json::json!({"allow": self.below(2) == 0, "type": kind, "major": major,
+                                          "minor": minor, "access": access});
             serde_json::from_value(rule).expect("rule")
         }
 
@@ -279,9 +281,11 @@ mod tests {
 
     #[test]
     fn a_rule_for_everything_forgets_what_was_before() {
-        let rules = json!([{"allow": true, "type": "c", "major": 1, "minor": 3, "access": "rwm"}, {"allow": true, "access": "rwm"}]);
+        let rules = json!([{"allow": true, "type": "c", "major": 1, "minor": 3, "access": "rwm"},
+                           {"allow": true, "access": "rwm"}]);
         assert_eq!(policy(rules).unwrap(), Policy::all(true));
-        let rules = json!([{"allow": true, "access": "mwr"}, {"allow": false, "type": "a", "major": -1, "access": "rwm"}]);
+        let rules = json!([{"allow": true, "access": "mwr"},
+                           {"allow": false, "type": "a", "major": -1, "access": "rwm"}]);
         assert_eq!(policy(rules).unwrap(), Policy::all(false));
     }
 
@@ -312,8 +316,10 @@ mod tests {
     #[test]
     fn an_exception_from_an_exception_is_refused_with_its_rule() {
         for rules in [
-            json!([{"allow": true, "type": "c", "access": "rwm"}, {"allow": false, "type": "c", "major": 1, "minor": 3, "access": "w"}]),
-            json!([{"allow": true, "type": "c", "major": 1, "access": "rwm"}, {"allow": false, "type": "c", "minor": 3, "access": "w"}]),
+            json!([{"allow": true, "type": "c", "access": "rwm"},
+                   {"allow": false, "type": "c", "major": 1, "minor": 3, "access": "w"}]),
+            json!([{"allow": true, "type": "c", "major": 1, "access": "rwm"},
+                   {"allow": false, "type": "c", "minor": 3, "access": "w"}]),
             json!([{"allow": true, "access": "rwm"}, {"allow": false, "type": "b", "access": "rwm"},
                    {"allow": true, "type": "b", "major": 8, "minor": 0, "access": "r"}]),
         ] {

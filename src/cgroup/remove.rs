@@ -1,7 +1,7 @@
 //! Removing a container's cgroups, once their processes are gone.
 //!
-//! Who is to die has been killed by then; here it is only waited for, by event: `cgroup.events` of a unified tree, and on v1,
-//! which has no event, the ends of the processes themselves, by pidfd.
+//! Who is to die has been killed by then; here it is only waited for, by event: `cgroup.events` of a unified
+//! tree, and on v1, which has no event, the ends of the processes themselves, by pidfd.
 
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -20,10 +20,10 @@ use crate::report::{Code, Context, Error, Result};
 /// Removes the container's directory and all below it from every hierarchy. One that is not there is fine.
 ///
 /// # Errors
-/// The first hierarchy in which processes are left at the deadline, with their pids, names and states; the others are
-/// removed all the same.
+/// The first hierarchy in which processes are left at the deadline, with their pids, names and states; the
+/// others are removed all the same.
 pub fn remove(hierarchies: &[Hierarchy], deadline: Duration) -> Result<()> {
-    let end = Instant::now() + deadline;
+    let end = events::end_of(deadline);
     let results: Vec<Result<()>> = hierarchies
         .iter()
         .map(|hierarchy| remove_one(hierarchy, unified(hierarchies), end, deadline))
@@ -85,7 +85,8 @@ fn wait_for_event(unified: &Hierarchy, end: Instant) -> Result<()> {
 fn wait_for_ends(hierarchy: &Hierarchy, end: Instant) -> Result<()> {
     let processes = Processes::in_hierarchy(hierarchy)?;
     if processes.pids.is_empty() {
-        // The last process is dead, but its exit has not come to leaving the cgroup; nothing tells when it has.
+        // The last process is dead, but its exit has not come to leaving the cgroup; nothing tells when it
+        // has.
         std::thread::yield_now();
     }
     for pid in processes.pids {

@@ -1,5 +1,5 @@
-//! `exec --cgroup`: `path`, or `controller[,controller]:path` as often as wanted; relative to the container's cgroup.
-//! The error texts are runc's.
+//! `exec --cgroup`: `path`, or `controller[,controller]:path` as often as wanted; relative to the container's
+//! cgroup. The error texts are runc's.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -20,7 +20,8 @@ impl Place {
     /// What the command line says; nothing is the container's own cgroup.
     ///
     /// # Errors
-    /// A path that leaves the container's cgroup, an empty or repeated controller, a path without one beside others.
+    /// A path that leaves the container's cgroup, an empty or repeated controller, a path without one beside
+    /// others.
     pub fn parse(arguments: &[String]) -> Result<Self> {
         let mut places = BTreeMap::new();
         for argument in arguments {

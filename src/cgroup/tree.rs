@@ -1,5 +1,5 @@
-//! Walking a cgroup and those below it. A container that may make cgroups decides how many and how deep, so nothing
-//! here recurses: one open directory a level, and running out of those is an error, not a crash.
+//! Walking a cgroup and those below it. A container that may make cgroups decides how many and how deep, so
+//! nothing here recurses: one open directory a level, and running out of those is an error, not a crash.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -23,7 +23,8 @@ impl Level {
     }
 }
 
-/// Shows `visit` the cgroup and each below it, parents first. A descendant that goes away meanwhile is passed over.
+/// Shows `visit` the cgroup and each below it, parents first. A descendant that goes away meanwhile is passed
+/// over.
 pub fn visit(top: &Directory, visit: &mut dyn FnMut(&Directory) -> Result<()>) -> Result<()> {
     visit(top)?;
     let mut levels = vec![Level::open(top, OsString::new())?];

@@ -1,7 +1,7 @@
 //! A limit as data: which value goes into which file, and which field of config.json asked for it.
 //!
-//! The files under `v1/`, `v2/` and `shared/` turn `linux.resources` into lists of these, in the order in which the kernel accepts
-//! them; they only look. `carry_out` is the one place that writes.
+//! The files under `v1/`, `v2/` and `shared/` turn `linux.resources` into lists of these, in the order in
+//! which the kernel accepts them; they only look. `carry_out` is the one place that writes.
 
 use std::fmt::Display;
 
@@ -108,7 +108,8 @@ pub fn unsupported(field: &str, text: impl Display) -> Error {
     Error::new(Code::Unsupported, text).at(pointer(field))
 }
 
-/// Writes the values, in order; stops at the first that the kernel refuses and names field, controller and file.
+/// Writes the values, in order; stops at the first that the kernel refuses and names field, controller and
+/// file.
 pub fn carry_out(directory: &Directory, writes: &[Write]) -> Result<()> {
     for write in writes {
         directory
@@ -119,15 +120,25 @@ pub fn carry_out(directory: &Directory, writes: &[Write]) -> Result<()> {
 }
 
 fn refused(directory: &Directory, write: &Write, errno: Errno) -> Error {
-    let path = directory.path().join(&write.file);
+    let (controller, path) = (write.controller, directory.path().join(&write.file));
     let error = Error::from(errno).context(format!("write {:?} to {path:?}", write.value));
-    match errno {
-        Errno::ENOENT => error
-            .context(format!("controller {:?} is not available in this cgroup", write.controller))
-            .context(format!("cannot set {} limit", write.controller)),
-        Errno::EBUSY if write.file == "memory.limit_in_bytes" => error.context(too_low(directory, write)),
-        _ => error.context(format!("cannot set {} limit", write.controller)),
-    }
+    let error = match errno {
+        Errno::ENOENT if lacks(directory, controller) => error
+            .context(format!("controller {controller:?} is not available in this cgroup"))
+            .hint("see cgroup.subtree_control of the cgroups above: one with processes hands nothing on"),
+        Errno::ENOENT => error.context(format!("this kernel's controller {controller:?} has no such file")),
+        Errno::EBUSY if write.file == "memory.limit_in_bytes" => {
+            return error.context(too_low(directory, write));
+        }
+        _ => error,
+    };
+    error.context(format!("cannot set {controller} limit"))
+}
+
+/// Whether this is a v2 cgroup that has not been handed the controller.
+fn lacks(directory: &Directory, controller: &str) -> bool {
+    let available = directory.read("cgroup.controllers");
+    available.is_ok_and(|names| !names.split_whitespace().any(|name| name == controller))
 }
 
 /// v1 answers EBUSY where it cannot reclaim enough to get below the new limit.

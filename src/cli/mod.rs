@@ -41,6 +41,9 @@ pub use version::program_name;
 /// The exit status of a usage error, as of any other.
 const FAILED: u8 = 1;
 
+/// The exit status where a program was to give its own.
+const EXEC_FAILED: u8 = 255;
+
 #[derive(Debug, Parser)]
 #[command(about = help::ABOUT, disable_version_flag = true, args_override_self = true)]
 struct CommandLine {
@@ -185,12 +188,15 @@ impl Command {
                 error: error.context(format!("{} create failed", program_name())),
                 status: FAILED,
             },
-            Command::Run(_) => |error| Failure {
-                error: error.context(format!("{} run failed", program_name())),
-                status: FAILED,
+            // In the place of the program, as the program's own failure.
+            Command::Run(_) => |error| match error.kind() {
+                Code::Exec => Failure { error, status: EXEC_FAILED },
+                _ => {
+                    Failure { error: error.context(format!("{} run failed", program_name())), status: FAILED }
+                }
             },
             // Any other status could be that of the program that was to run.
-            Command::Exec(_) => |error| Failure { error: error.context("exec failed"), status: 255 },
+            Command::Exec(_) => |error| Failure { error: error.context("exec failed"), status: EXEC_FAILED },
             _ => |error| Failure { error, status: FAILED },
         }
     }

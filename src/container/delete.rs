@@ -154,3 +154,6 @@ fn remove_cgroup(manager: &Manager, kill: bool) -> Result<()> {
     }
     manager.remove(PATIENCE).context(REMOVING)
 }
+
+#[cfg(test)]
+mod tests;

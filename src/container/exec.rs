@@ -18,6 +18,7 @@ use super::{Globals, find, hooks};
 use crate::bundle::{load, validate};
 use crate::cgroup::Manager;
 use crate::fail;
+use crate::linux::cgroup_tree::CgroupTree;
 use crate::linux::namespace::Kind;
 use crate::linux::procfs::Proc;
 use crate::linux::{inherited, scheduler};
@@ -91,7 +92,8 @@ pub fn exec(globals: &Globals, id: &ContainerId, options: &ExecOptions) -> Resul
         true => None,
         false => Some(Foreground::begin(false)?),
     };
-    let mut entering = Entering { state: &state, spec: &spec, plan: &plan, handover: &handover, terminal: None };
+    let mut entering =
+        Entering { state: &state, spec: &spec, plan: &plan, handover: &handover, terminal: None };
     let child = entering.enter(held, filter(&spec)?, &options.cgroup)?;
     let terminal = entering.terminal.take();
     match &mut foreground {
@@ -129,7 +131,9 @@ fn foreign_namespaces(proc: &Proc, init: ProcessId) -> Result<Vec<Kind>> {
         let theirs = match proc.open_namespace(Pid::from_raw(init.pid), name) {
             // A kernel without this kind.
             Err(Errno::ENOENT) => continue,
-            theirs => theirs.and_then(identity).with_context(|| format!("look at init's {name} namespace"))?,
+            theirs => {
+                theirs.and_then(identity).with_context(|| format!("look at init's {name} namespace"))?
+            }
         };
         let ours = proc
             .open_namespace(nix::unistd::getpid(), name)
@@ -161,12 +165,24 @@ impl Entering<'_> {
             hook_state: hooks::hook_state(self.state),
             user_namespace: self.plan.namespaces.contains(&Kind::User),
         };
-        let cgroup = match sub_cgroup.is_empty() {
-            true => manager.clone_target()?,
-            false => None,
+        let own = |errno| match sub_cgroup.is_empty() {
+            true => self.cgroup_of_init(&manager),
+            false => Err(Error::from(errno)),
         };
-        let child = launch::spawn_exec(self.plan, start, init, cgroup.as_ref().map(AsFd::as_fd))?;
-        match self.bring_up(&child, &manager, sub_cgroup) {
+        let cgroup = match manager.exec_target(sub_cgroup) {
+            Err(error) if error.errno() == Some(Errno::ENOENT) && sub_cgroup.is_empty() => {
+                own(Errno::ENOENT)?
+            }
+            target => target?,
+        };
+        // Where the clone cannot go into a v2 cgroup, a write to cgroup.procs could not either.
+        let placed = cgroup.is_some();
+        let child = launch::spawn_exec(self.plan, start, init, cgroup.as_ref().map(AsFd::as_fd), &own)?;
+        if !placed && let Err(error) = manager.add_exec(child.pid(), sub_cgroup) {
+            child.kill();
+            return Err(error);
+        }
+        match self.bring_up(&child) {
             Ok(()) => Ok(child),
             Err(error) => {
                 child.kill();
@@ -176,20 +192,35 @@ impl Entering<'_> {
         }
     }
 
-    fn bring_up(&mut self, child: &Child, manager: &Manager, sub_cgroup: &[String]) -> Result<()> {
+    /// Where init is now: it can have moved to a cgroup below, and have given controllers to those beside it (a
+    /// container engine in the container); then no process can be put in the container's own.
+    fn cgroup_of_init(&self, manager: &Manager) -> Result<Option<OwnedFd>> {
+        let proc = Proc::open().context("open /proc")?;
+        let tree = CgroupTree::detect(&proc).context("find the cgroup hierarchies")?;
+        let pid = self.state.init.map_or(0, |init| init.pid);
+        manager.init_target(&tree, &proc, Pid::from_raw(pid))
+    }
+
+    fn bring_up(&mut self, child: &Child) -> Result<()> {
         if let Some(list) = &self.plan.initial_cpu_affinity {
             set_affinity(child.pid(), list)?;
         }
-        manager.add_exec(child.pid(), sub_cgroup)?;
         child.tell(ToInit::Placed)?;
         loop {
             match child.next()? {
                 Event::Terminal(master) => self.terminal = Some(master),
                 Event::SeccompListener(listener) => {
-                    handover::send_listener(self.spec, &hooks::hook_state(self.state), child.pid(), listener)?;
+                    handover::send_listener(
+                        self.spec,
+                        &hooks::hook_state(self.state),
+                        child.pid(),
+                        listener,
+                    )?;
                 }
                 Event::Ready => break,
-                Event::RootfsReady => fail!(Code::Internal, "an exec'd process has no root filesystem to make"),
+                Event::RootfsReady => {
+                    fail!(Code::Internal, "an exec'd process has no root filesystem to make")
+                }
             }
         }
         if let Some(master) = self.terminal.take() {

@@ -11,7 +11,7 @@ use crate::bundle::path::clean;
 use crate::cgroup::Driver;
 use crate::fail;
 use crate::linux::procfs::Proc;
-use crate::report::{Code, Context, Result};
+use crate::report::{Code, Context, Result, log};
 
 const DEFAULT_ROOT: &str = "/run/trug";
 /// The map of a user namespace that changes nothing: the initial one's.
@@ -63,7 +63,9 @@ impl Globals {
             Rootless::No => false,
             Rootless::Auto => !geteuid().is_root() || in_user_namespace()?,
         };
-        Ok(Self { root, root_is_default, driver: flags.driver, rootless, debug: flags.debug })
+        let driver = flags.driver;
+        log::debug(format!("containers in {root:?}, cgroups by {driver:?}, rootless: {rootless}"));
+        Ok(Self { root, root_is_default, driver, rootless, debug: flags.debug })
     }
 }
 

@@ -40,7 +40,9 @@ impl Handover {
     /// Connects to what there is to connect to.
     pub fn connect(console: Option<&Path>, pidfd: Option<&Path>, pid_file: Option<&Path>) -> Result<Self> {
         let connect = |what: &str, path: Option<&Path>| match path {
-            Some(path) => socket::connect(path).with_context(|| format!("connect to the {what} socket {path:?}")).map(Some),
+            Some(path) => socket::connect(path)
+                .with_context(|| format!("connect to the {what} socket {path:?}"))
+                .map(Some),
             None => Ok(None),
         };
         let absolute = |path: &Path| std::path::absolute(path).with_context(|| format!("pid file {path:?}"));
@@ -57,9 +59,9 @@ impl Handover {
         let Some(console) = &self.console else {
             return Ok(Some(master));
         };
-        terminal::clear_onlcr(master.as_fd()).context("set the terminal's modes")?;
         let name = terminal::slave_name(master.as_fd()).context("name the terminal")?;
-        socket::send(console.as_fd(), name.as_bytes(), &[master.as_fd()]).context("send the terminal to the console socket")?;
+        socket::send(console.as_fd(), name.as_bytes(), &[master.as_fd()])
+            .context("send the terminal to the console socket")?;
         Ok(None)
     }
 
@@ -120,8 +122,8 @@ pub fn send_listener(spec: &Spec, state: &HookState, pid: Pid, listener: OwnedFd
     let Some(path) = profile.and_then(|profile| profile.listener_path().as_ref()) else {
         fail!(Code::InvalidConfig, "the seccomp profile notifies, but has no listenerPath");
     };
-    let state: serde_json::Value =
-        serde_json::from_str(&state.to_json("creating", Some(pid.as_raw()))).context("the container's state")?;
+    let state: serde_json::Value = serde_json::from_str(&state.to_json("creating", Some(pid.as_raw())))
+        .context("the container's state")?;
     let message = json!({
         "ociVersion": state["ociVersion"],
         "fds": ["seccompFd"],

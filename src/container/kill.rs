@@ -113,6 +113,8 @@ pub fn thaw(manager: &Manager) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::container::state::ProcessId;
+    use crate::container::testing::{Place, Sleeper, id, state};
 
     #[test]
     fn a_signal_has_many_spellings_and_a_default() {
@@ -122,5 +124,68 @@ mod tests {
             assert_eq!(parse(text).unwrap(), number, "{text:?}");
         }
         assert_eq!(parse("BADSIG").unwrap_err().to_string(), "unknown signal \"BADSIG\"");
+    }
+
+    #[test]
+    fn a_signal_goes_to_init() {
+        let (place, sleeper) = (Place::new(), Sleeper::new());
+        place.container(&State { init: Some(sleeper.identity()), ..state("a") });
+        kill(&place.globals(), &id("a"), Some("0"), false).unwrap();
+        assert!(sleeper.is_alive());
+        kill(&place.globals(), &id("a"), Some("TERM"), false).unwrap();
+        sleeper.wait_for_end();
+    }
+
+    #[test]
+    fn a_process_that_is_not_proven_to_be_init_is_never_signalled() {
+        let sleeper = Sleeper::new();
+        let ProcessId { pid, start_time } = sleeper.identity();
+        let init = |pid, start_time| State { init: Some(ProcessId { pid, start_time }), ..state("a") };
+        let cases = [
+            ("of another time", init(pid, start_time + 1)),
+            ("of an earlier time", init(pid, start_time - 1)),
+            ("of another boot", State { boot_id: "another".to_owned(), ..init(pid, start_time) }),
+            ("still being made", State { phase: Phase::Creating, ..init(pid, start_time) }),
+            ("pid 0", init(0, 0)),
+            ("pid -1", init(-1, 0)),
+            ("a process group", init(-pid, start_time)),
+            ("pid 1", init(1, start_time)),
+            ("this process", init(std::process::id() as i32, start_time)),
+            ("no such pid", init(i32::MAX, 0)),
+            ("none", state("a")),
+        ];
+        for (name, state) in cases {
+            for own_pid_namespace in [true, false] {
+                let place = Place::new();
+                place.container(&State { own_pid_namespace, ..state.clone() });
+                let error = kill(&place.globals(), &id("a"), Some("KILL"), false).expect_err(name);
+                assert_eq!(error.to_string(), "container not running", "{name}");
+                assert_eq!(error.kind(), Code::WrongState, "{name}");
+                kill(&place.globals(), &id("a"), Some("KILL"), true).expect(name);
+            }
+        }
+        assert!(sleeper.is_alive());
+    }
+
+    #[test]
+    fn a_thread_that_leads_no_process_is_never_signalled() {
+        let (sender, receiver) = std::sync::mpsc::channel::<()>();
+        let (tell, told) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            tell.send(nix::unistd::gettid()).unwrap();
+            receiver.recv()
+        });
+        let proc = Proc::open().unwrap();
+        let tid = ProcessId::look_up(&proc, told.recv().unwrap()).unwrap();
+        assert!(tid.hold(&proc).unwrap().is_none());
+        drop(sender);
+        assert!(thread.join().unwrap().is_err());
+    }
+
+    #[test]
+    fn a_container_that_is_not_there_is_named_so_before_its_signal_is_looked_at() {
+        let place = Place::new();
+        let error = kill(&place.globals(), &id("a"), Some("BADSIG"), true).unwrap_err();
+        assert_eq!(error.to_string(), "container does not exist");
     }
 }

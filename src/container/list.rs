@@ -98,6 +98,40 @@ fn parse_passwd(text: &str) -> BTreeMap<u32, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::container::testing::{self, Place, id, state};
+
+    fn ids(place: &Place) -> Vec<String> {
+        list(&place.globals()).unwrap().into_iter().map(|view| view.id).collect()
+    }
+
+    #[test]
+    fn damaged_containers_are_left_out_and_the_others_are_listed() {
+        for (name, damage) in testing::damages() {
+            let place = Place::new();
+            place.container(&state("c"));
+            damage(&place.container(&state("a")));
+            place.container(&state("b"));
+            drop(Store::open(&place.root()).unwrap().reserve(&id("half")).unwrap());
+            assert_eq!(ids(&place), ["b", "c"], "{name}");
+        }
+    }
+
+    #[test]
+    fn a_stopped_container_has_no_pid_and_an_owner_by_name() {
+        let place = Place::new();
+        place.container(&state("a"));
+        let views = list(&place.globals()).unwrap();
+        assert_eq!((views[0].pid, views[0].status, views[0].owner.as_str()), (0, "stopped", "root"));
+    }
+
+    #[test]
+    fn a_root_that_is_missing_is_an_error_only_if_it_was_asked_for() {
+        let place = Place::new();
+        let asked = Globals { root: place.root().join("none"), ..place.globals() };
+        let error = list(&asked).unwrap_err();
+        assert!(error.to_string().contains("no such file or directory"), "{error}");
+        assert_eq!(list(&Globals { root_is_default: true, ..asked }).unwrap(), []);
+    }
 
     #[test]
     fn a_user_has_the_first_name_that_passwd_gives_and_else_a_number() {

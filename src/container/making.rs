@@ -74,6 +74,8 @@ pub fn make(order: &Order) -> Result<Made> {
     let mut blueprint = Blueprint::draw(order)?;
     let state = blueprint.first_state(order)?;
     let manager = Manager::new(blueprint.location.clone());
+    // Before the record: it names the cgroup as ours to kill.
+    manager.check_unused()?;
     let container = Store::open(&order.globals.root)?.reserve(order.id)?;
     let mut work = Work { container, state, manager, child: None, terminal: None, hooks_began: false };
     if let Err(error) = work.build(order, &mut blueprint) {

@@ -73,7 +73,8 @@ impl NotifyRelay {
     pub fn relay_until_ready(&self, process: BorrowedFd, pid: i32) -> Result<()> {
         let Some(socket) = self.socket() else { return Ok(()) };
         loop {
-            let mut polled = [PollFd::new(socket, PollFlags::POLLIN), PollFd::new(process, PollFlags::POLLIN)];
+            let mut polled =
+                [PollFd::new(socket, PollFlags::POLLIN), PollFd::new(process, PollFlags::POLLIN)];
             match poll(&mut polled, PollTimeout::NONE) {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno).context("wait for the container's notification"),
@@ -108,7 +109,10 @@ impl NotifyRelay {
         let doing = || format!("notify {:?}", self.manager);
         let (client, address) = self.connect().with_context(doing)?;
         let send = |text: &str, fds: &[i32]| {
-            let control: Vec<_> = (!fds.is_empty()).then(|| nix::sys::socket::ControlMessage::ScmRights(fds)).into_iter().collect();
+            let control: Vec<_> = (!fds.is_empty())
+                .then(|| nix::sys::socket::ControlMessage::ScmRights(fds))
+                .into_iter()
+                .collect();
             sendmsg(
                 std::os::fd::AsRawFd::as_raw_fd(&client),
                 &[std::io::IoSlice::new(text.as_bytes())],

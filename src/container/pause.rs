@@ -38,11 +38,15 @@ pub fn resume(globals: &Globals, id: &ContainerId) -> Result<()> {
     }
 }
 
-/// The container is held locked, so that its status stays what it is.
+/// The container is held locked, so that its status stays what it is. One that is being created is
+/// not waited for: its hooks can take long.
 fn lock(globals: &Globals, id: &ContainerId) -> Result<(Status, Manager, Container)> {
     let mut container = find(globals, id)?;
-    container.lock()?;
-    let state = container.load()?;
+    let mut state = container.load()?;
+    if container.status(&state)? != Status::Creating {
+        container.lock()?;
+        state = container.load()?;
+    }
     Ok((container.status(&state)?, Manager::new(state.cgroup), container))
 }
 
@@ -52,5 +56,42 @@ fn explain(error: Error) -> Error {
             error.hint("it takes full access to the container's cgroup: delegate it, or be root")
         }
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::state::{Phase, State};
+    use crate::container::testing::{Place, Sleeper, id, state};
+
+    #[test]
+    fn only_what_runs_is_paused_and_only_what_is_paused_goes_on() {
+        let (place, sleeper) = (Place::new(), Sleeper::new());
+        place.container(&state("stopped"));
+        place.container(&State { init: Some(sleeper.identity()), ..state("running") });
+        let creating = State { phase: Phase::Creating, runtime: sleeper.identity(), ..state("creating") };
+        let mut maker = place.container(&creating);
+        maker.lock().unwrap();
+        let cases = [
+            (pause(&place.globals(), &id("stopped")), "container not running"),
+            (pause(&place.globals(), &id("creating")), "container not running"),
+            (resume(&place.globals(), &id("creating")), "container not paused"),
+            (resume(&place.globals(), &id("stopped")), "container not paused"),
+            (resume(&place.globals(), &id("running")), "container not paused"),
+            (pause(&place.globals(), &id("none")), "container does not exist"),
+            (resume(&place.globals(), &id("none")), "container does not exist"),
+        ];
+        for (result, expected) in cases {
+            assert_eq!(result.unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_container_without_a_cgroup_cannot_be_paused() {
+        let (place, sleeper) = (Place::new(), Sleeper::new());
+        place.container(&State { init: Some(sleeper.identity()), ..state("a") });
+        assert!(pause(&place.globals(), &id("a")).is_err());
+        assert!(sleeper.is_alive());
     }
 }

@@ -67,4 +67,3 @@ fn end(mut made: Made, keep: bool) -> Result<()> {
         }
     }
 }
-

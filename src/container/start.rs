@@ -29,6 +29,8 @@ const ANSWER_LIMIT: usize = 64 * 1024;
 /// ends the container.
 pub fn start(globals: &Globals, id: &ContainerId) -> Result<()> {
     let mut container = find(globals, id)?;
+    // Without the lock first: a create that is still at work holds it, and can take long.
+    require_created(&container, &container.load()?)?;
     container.lock()?;
     let state = container.load()?;
     require_created(&container, &state)?;

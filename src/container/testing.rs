@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::fd::AsFd;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
@@ -15,8 +17,8 @@ use super::Globals;
 use super::state::{FORMAT, Phase, ProcessId, State};
 use super::store::{Container, ContainerId, STATE_FILE, Store};
 use crate::cgroup::{Driver, Location};
-use crate::linux::host;
 use crate::linux::procfs::Proc;
+use crate::linux::{host, pidfd};
 
 /// A directory that is removed at the end.
 pub struct Place(PathBuf);
@@ -112,6 +114,12 @@ impl Sleeper {
 
     pub fn is_alive(&self) -> bool {
         self.identity().is_alive(&Proc::open().unwrap()).unwrap()
+    }
+
+    /// Fails the test if it does not end.
+    pub fn wait_for_end(&self) {
+        let held = pidfd::open(self.pid()).unwrap();
+        assert!(pidfd::wait_exit(held.as_fd(), Some(Duration::from_secs(10))).unwrap(), "it still runs");
     }
 }
 

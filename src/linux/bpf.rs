@@ -1,8 +1,8 @@
 //! eBPF as far as a cgroup's device filter needs it: a small assembler, and loading and attaching
 //! (`man 2 bpf`, Documentation/bpf/standardization/instruction-set.rst).
 //!
-//! The attribute block that the kernel is given is always full-size and zeroed: from 6.17 to 7.1 BPF_PROG_QUERY
-//! wrote 8 bytes behind a short one (security rule R19).
+//! The attribute block that the kernel is given is always full-size and zeroed: from 6.17 to 7.1
+//! BPF_PROG_QUERY wrote 8 bytes behind a short one (security rule R19).
 
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -191,15 +191,17 @@ pub fn load_device_filter(program: &[Instruction]) -> Result<OwnedFd> {
     let count = u32::try_from(program.len()).map_err(|_| Errno::E2BIG)?;
     let attributes = Attributes::new().with(0, TYPE_CGROUP_DEVICE).with(4, count);
     let mut attributes = attributes.with_pointer(8, program.as_ptr()).with_pointer(16, LICENSE.as_ptr());
-    // SAFETY: the kernel reads `count` instructions and a C string, both of which outlive the call; a new descriptor comes out.
+    // SAFETY: the kernel reads `count` instructions and a C string, both of which outlive the call; a new
+    // descriptor comes out.
     unsafe { descriptor(attributes.call(PROG_LOAD)) }
 }
 
-/// Makes a program the only device filter of a cgroup: put in the old one's place in one go where there is one, so that at no
-/// moment nothing decides.
+/// Makes a program the only device filter of a cgroup: put in the old one's place in one go where there is
+/// one, so that at no moment nothing decides.
 ///
 /// # Errors
-/// EPERM without CAP_NET_ADMIN or below a filter that does not allow others; EBADF where `cgroup` is no cgroup2 directory.
+/// EPERM without CAP_NET_ADMIN or below a filter that does not allow others; EBADF where `cgroup` is no
+/// cgroup2 directory.
 pub fn replace_device_filter(cgroup: BorrowedFd, program: BorrowedFd) -> Result<()> {
     let old = attached(cgroup)?;
     if let [only] = old[..] {
@@ -237,7 +239,8 @@ fn attached(cgroup: BorrowedFd) -> Result<Vec<u32>> {
         .with(4, ATTACH_CGROUP_DEVICE)
         .with_pointer(16, ids.as_mut_ptr())
         .with(24, MOST_PROGRAMS as u32);
-    // SAFETY: the kernel writes at most as many ids as it is told there is room for, and `ids` outlives the call.
+    // SAFETY: the kernel writes at most as many ids as it is told there is room for, and `ids` outlives the
+    // call.
     done(unsafe { attributes.call(PROG_QUERY) })?;
     let count = attributes.0[24 / 4] as usize;
     Ok(ids.into_iter().take(count).collect())
@@ -260,7 +263,8 @@ fn number(descriptor: &impl AsRawFd) -> u32 {
 pub mod testing {
     use super::*;
 
-    /// What the program answers to `context`: the kernel's semantics of the instructions above, and a panic on any other.
+    /// What the program answers to `context`: the kernel's semantics of the instructions above, and a panic
+    /// on any other.
     pub fn run(program: &[Instruction], context: [u32; 3]) -> u32 {
         let mut registers = [0_u32; 6];
         let mut next = 0;

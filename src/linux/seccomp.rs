@@ -43,6 +43,14 @@ pub fn install(program: &[u8], flags: u64) -> Result<Option<OwnedFd>> {
     unsafe { descriptor(returned) }.map(Some)
 }
 
+/// Whether the kernel knows all these SECCOMP_FILTER_FLAG_* together. Installs nothing.
+pub fn knows_flags(flags: u64) -> bool {
+    let no_program = std::ptr::null::<libc::sock_fprog>();
+    // SAFETY: flags are looked at before the program (EINVAL), and then there is none to read (EFAULT).
+    let returned = unsafe { libc::syscall(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, no_program) };
+    done(returned) == Err(Errno::EFAULT)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::process::set_no_new_privileges;
@@ -79,6 +87,14 @@ mod tests {
         in_child(|| {
             set_no_new_privileges().unwrap();
             assert!(install(&deny_getppid(), FLAG_NEW_LISTENER).unwrap().is_some());
+        });
+    }
+
+    #[test]
+    fn a_flag_is_known_or_not_and_nothing_is_installed_by_asking() {
+        in_child(|| {
+            assert!(knows_flags(0) && knows_flags(FLAG_NEW_LISTENER));
+            assert!(!knows_flags(1 << 31));
         });
     }
 

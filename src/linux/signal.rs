@@ -1,9 +1,9 @@
 //! Signals: names, masks, and waiting for them by descriptor.
-//! No handler is ever installed: a signal waits for a `SignalFd` or does what it does by default.
+//! The one handler there is ends a waiting init: else a signal waits for a `SignalFd` or does what it does by default.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::signalfd::{SfdFlags, SignalFd as KernelSignalFd};
 
 use super::syscall::{done, over_interrupts};
@@ -49,6 +49,12 @@ pub fn block_all() -> Result<()> {
 
 /// Every disposition to default and an empty mask, as a new program expects (Rust ignores SIGPIPE at start).
 pub fn reset() -> Result<()> {
+    reset_dispositions()?;
+    unblock_all()
+}
+
+/// Every disposition to default.
+pub fn reset_dispositions() -> Result<()> {
     let action = DefaultAction::default();
     let none = std::ptr::null_mut::<DefaultAction>();
     for signal in (1..=LAST).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal)) {
@@ -56,7 +62,37 @@ pub fn reset() -> Result<()> {
         // this asks the kernel.
         done(unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, &raw const action, none, SET_BYTES) })?;
     }
+    Ok(())
+}
+
+/// Lets every signal through.
+pub fn unblock_all() -> Result<()> {
     set_mask(0)
+}
+
+/// The signals by which one ends a program, and whose default is to end it.
+const ENDING: [Signal; 8] = [
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGABRT,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGALRM,
+    Signal::SIGTERM,
+];
+
+/// Makes the signals that end a process end this one, though it be the first of a pid namespace: to that one the
+/// kernel delivers only what it handles (`man 7 pid_namespaces`). An execve takes the handlers away.
+pub fn end_on_termination() -> Result<()> {
+    extern "C" fn end(signal: libc::c_int) {
+        super::process::exit_now(128 + signal)
+    }
+    let action = SigAction::new(SigHandler::Handler(end), SaFlags::empty(), SigSet::empty());
+    ENDING.into_iter().try_for_each(|signal| {
+        // SAFETY: the handler makes one system call, _exit, and touches no memory.
+        unsafe { sigaction(signal, &action) }.map(drop)
+    })
 }
 
 pub struct SignalFd(KernelSignalFd);
@@ -114,7 +150,7 @@ fn set_mask(mask: u64) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use nix::sys::signal::{SigHandler, signal};
+    use nix::sys::signal::signal;
 
     use super::super::testing::in_child;
     use super::*;

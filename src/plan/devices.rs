@@ -69,8 +69,7 @@ fn default_node((path, major, minor): &(&str, u32, u32), bind: bool) -> Device {
     }
 }
 
-/// None for /dev/ptmx, which is always a link to the container's own, and for numbers that no kernel has
-/// (validation has refused those).
+/// None for /dev/ptmx, which is always a link to the container's own.
 fn node(device: &LinuxDevice, bind: bool) -> Option<Device> {
     let path = path::clean(device.path());
     if path == Path::new("/dev/ptmx") {
@@ -84,13 +83,21 @@ fn node(device: &LinuxDevice, bind: bool) -> Option<Device> {
     Some(Device {
         path,
         kind,
-        major: u32::try_from(device.major()).ok()?,
-        minor: u32::try_from(device.minor()).ok()?,
+        major: number(kind, device.major()),
+        minor: number(kind, device.minor()),
         mode: device.file_mode().unwrap_or(0o666) & 0o7777,
         uid: device.uid().unwrap_or(0),
         gid: device.gid().unwrap_or(0),
         bind,
     })
+}
+
+/// A fifo has no numbers; validation has refused those of others that no kernel has.
+fn number(kind: DeviceKind, number: i64) -> u32 {
+    match kind {
+        DeviceKind::Fifo => 0,
+        DeviceKind::Char | DeviceKind::Block => u32::try_from(number).unwrap_or(u32::MAX),
+    }
 }
 
 fn links(kcore: bool) -> Vec<Step> {

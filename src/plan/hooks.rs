@@ -5,7 +5,6 @@ use oci_spec::runtime::{Hook, Spec};
 use super::types::{Action, ParentHooks, Step};
 
 /// Those that run in the runtime's own namespaces.
-#[expect(deprecated, reason = "prestart is deprecated and still used: containers rely on it")]
 pub fn parent(spec: &Spec) -> ParentHooks {
     let Some(hooks) = spec.hooks() else { return ParentHooks::default() };
     ParentHooks {

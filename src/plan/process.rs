@@ -8,7 +8,7 @@ use oci_spec::runtime::{
 use super::seccomp;
 use super::steps::Steps;
 use super::types::{Action, Capabilities, CapabilitySets, Command, Credentials, IoClass, Step, TerminalSize};
-use crate::bundle::path;
+use crate::bundle::{number_list, path};
 use crate::report::log;
 
 /// umask(2) where the config names none.
@@ -122,7 +122,7 @@ pub fn memory_policy(spec: &Spec) -> Option<Step> {
         MemoryPolicyFlagType::MpolFNumaBalancing => 1 << 13,
     };
     let flags = policy.flags().iter().flatten().map(flag).fold(0, |all, flag| all | flag);
-    let nodes = policy.nodes().clone().unwrap_or_default();
+    let nodes = number_list::tidy(policy.nodes().as_deref().unwrap_or_default());
     Some(Action::SetMemoryPolicy { mode, flags, nodes }.at("/linux/memoryPolicy"))
 }
 

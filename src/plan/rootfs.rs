@@ -43,14 +43,18 @@ pub fn mounts(spec: &Spec, options: &Options) -> Mounts {
 
 /// One entry of `mounts`, and whether its `ro` must wait until it is filled.
 fn mount(entry: &SpecMount, spec: &Spec, options: &Options) -> (Mount, bool) {
-    let parsed = mount_options::parse(entry.options().as_deref().unwrap_or_default());
+    let mut parsed = mount_options::parse(entry.options().as_deref().unwrap_or_default());
+    let changes_existing = parsed.bind.is_some() || parsed.remount;
+    if !changes_existing {
+        parsed.flatten();
+    }
     let target = target(entry.destination(), options.rootfs);
     let source = source(entry, &parsed, spec, options);
     let waits = parsed.set.contains(Attr::RDONLY) && filled_later(&source, &target);
     let mut mount = Mount {
         attributes: attributes(&parsed, &source),
         recursive_attributes: parsed.recursive,
-        must_clear: parsed.clear,
+        must_clear: if changes_existing { parsed.clear } else { Attr::empty() },
         propagation: parsed.propagation.clone(),
         idmap: parsed.idmap.map(|recursive| MountIdmap { maps: None, recursive }),
         plain_directory: is_filesystem(&source, &["proc", "sysfs"]),
@@ -118,14 +122,16 @@ fn attributes(parsed: &MountOptions, source: &MountSource) -> Attributes {
     let named = Attributes { set: parsed.set, clear: parsed.clear, atime: parsed.atime };
     match source {
         MountSource::Bind { .. } | MountSource::BindInside { .. } | MountSource::Remount { .. } => {
-            match parsed.names_flags {
-                true => complete(named),
-                false => Attributes::default(),
-            }
+            if parsed.names_flags { complete(named) } else { Attributes::default() }
         }
-        MountSource::Cgroup(_) => Attributes { set: named.set.union(CGROUP_FLAGS), ..named },
-        MountSource::Filesystem { .. } | MountSource::PropagationOnly => named,
+        MountSource::Cgroup(_) => Attributes { set: named.set.union(CGROUP_FLAGS), ..new(named) },
+        MountSource::Filesystem { .. } | MountSource::PropagationOnly => new(named),
     }
+}
+
+/// A new mount has no flags that could be cleared.
+fn new(named: Attributes) -> Attributes {
+    Attributes { clear: Attr::empty(), ..named }
 }
 
 /// What `mount(2)` makes of flags: those not named are cleared. Access times are kept as they are unless one of

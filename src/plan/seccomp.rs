@@ -6,7 +6,9 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::PathBuf;
 
-use libseccomp::{ScmpAction, ScmpArch, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall};
+use libseccomp::{
+    ScmpAction, ScmpArch, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall, ScmpVersion,
+};
 use oci_spec::runtime::{
     Arch, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompFilterFlag, LinuxSeccompOperator,
     LinuxSyscall, Spec,
@@ -55,7 +57,7 @@ pub fn of(spec: &Spec) -> Option<&LinuxSeccomp> {
 
 /// The libseccomp that this binary holds, `2.5.4`.
 pub fn library_version() -> Result<String> {
-    let version = libseccomp::get_library_version()?;
+    let version = ScmpVersion::current()?;
     Ok(format!("{}.{}.{}", version.major, version.minor, version.micro))
 }
 

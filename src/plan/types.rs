@@ -353,7 +353,7 @@ pub enum MountSource {
 pub enum CgroupMount {
     /// cgroup2 in a cgroup namespace of its own (or the bind of `Plan::cgroup`, where refused).
     Unified { namespaced: bool },
-    /// A tmpfs (nosuid, nodev, noexec, mode 755; it stays writable), one mount a hierarchy under its
+    /// A tmpfs (nosuid, nodev, noexec, mode 755; read-only at last if the mount is), one mount a hierarchy under its
     /// directory name, and symlinks (name, target) for co-mounted names. `Mount::attributes` is for each
     /// hierarchy: a mount of its own where `namespaced`, else a bind of the container's cgroup in it.
     PerHierarchy { namespaced: bool, hierarchies: Vec<CgroupHierarchy>, symlinks: Vec<(String, String)> },

@@ -30,6 +30,8 @@ pub enum Code {
     Unsupported,
     /// The program to run is missing or not executable.
     Executable,
+    /// The program is there, and the kernel would not execute it.
+    Exec,
     /// A hook failed or ran past its time.
     Hook,
     /// A cgroup could not be made, set, frozen or removed.

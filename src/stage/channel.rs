@@ -101,7 +101,9 @@ impl InitEnd {
         };
         match heard == word {
             true => Ok(()),
-            false => Err(Error::new(Code::Internal, format!("the parent said {heard:?} instead of {word:?}"))),
+            false => {
+                Err(Error::new(Code::Internal, format!("the parent said {heard:?} instead of {word:?}")))
+            }
         }
     }
 

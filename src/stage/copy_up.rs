@@ -58,7 +58,11 @@ fn entry(from: &OwnedFd, to: &OwnedFd, name: &CStr, depth: usize) -> Result<()> 
     let kind = SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits());
     if kind == SFlag::S_IFDIR {
         mkdirat(to, name, Mode::S_IRWXU).context("make the directory")?;
-        return directory(&open_directory(from.as_fd(), name)?, &open_directory(to.as_fd(), name)?, depth + 1);
+        return directory(
+            &open_directory(from.as_fd(), name)?,
+            &open_directory(to.as_fd(), name)?,
+            depth + 1,
+        );
     }
     if kind == SFlag::S_IFREG {
         return file(from, to, name);
@@ -67,7 +71,8 @@ fn entry(from: &OwnedFd, to: &OwnedFd, name: &CStr, depth: usize) -> Result<()> 
         let target = readlinkat(from, name).context("read the link")?;
         symlinkat(target.as_bytes(), to, name).context("make the link")?;
     } else {
-        mknodat(to, name, kind, Mode::from_bits_truncate(stat.st_mode & 0o7777), stat.st_rdev).context("make the node")?;
+        mknodat(to, name, kind, Mode::from_bits_truncate(stat.st_mode & 0o7777), stat.st_rdev)
+            .context("make the node")?;
     }
     let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
     fchownat(to, name, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW).context("set the owner")
@@ -90,7 +95,8 @@ fn file(from: &OwnedFd, to: &OwnedFd, name: &CStr) -> Result<()> {
 
 /// Owner, then mode (chown clears set-id bits), then times.
 fn take_over(to: BorrowedFd, stat: &FileStat) -> Result<()> {
-    fchown(to, Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid))).context("set the owner")?;
+    fchown(to, Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid)))
+        .context("set the owner")?;
     fchmod(to, Mode::from_bits_truncate(stat.st_mode & 0o7777)).context("set the mode")?;
     let accessed = TimeSpec::new(stat.st_atime, stat.st_atime_nsec);
     let modified = TimeSpec::new(stat.st_mtime, stat.st_mtime_nsec);

@@ -12,9 +12,9 @@ use super::channel::{Tag, ToInit, encode_failure};
 use super::context::{Context, Gate};
 use super::{hook, process, rootfs, terminal};
 use crate::linux::path::Root;
-use crate::linux::{self, fd, namespace};
+use crate::linux::{self, fd, namespace, signal};
 use crate::plan::{Action, Step};
-use crate::report::{Code, Context as _, Error, Result};
+use crate::report::{Code, Context as _, Error, Result, log};
 
 /// Runs the steps. Says why by the channel (or the gate, after the commit) if one fails.
 pub fn run(context: Context, steps: &[Step]) -> ! {
@@ -32,6 +32,9 @@ enum Never {}
 
 fn carry_out_all(context: &mut Context, steps: &[Step]) -> Result<Never> {
     linux::process::set_parent_death_signal(Some(Signal::SIGKILL)).context("tie init to its parent")?;
+    // Now rather than before the execve, when a filter may be in force.
+    signal::reset_dispositions().context("reset signals")?;
+    log::debug("child process in init()");
     context.channel.expect(ToInit::Placed)?;
     enter_container(context)?;
     for (index, step) in steps.iter().enumerate() {
@@ -53,6 +56,7 @@ fn enter_container(context: &mut Context) -> Result<()> {
     if !kinds.is_empty() {
         namespace::join_process(init.as_fd(), &kinds).context("join the container's namespaces")?;
     }
+    log::debug("nsexec container setup: joined the container's namespaces");
     context.root = Some(Root::current().context("open the container's root")?);
     Ok(())
 }
@@ -147,6 +151,7 @@ fn join_namespace(context: &mut Context, kind: namespace::Kind) -> Result<()> {
 /// Tells the parent that all is made. From its commit on, init may outlive it; the descriptors left
 /// are stdio, those asked for, and the gate's.
 fn await_commit(context: &mut Context, steps: &[Step]) -> Result<()> {
+    log::debug("init: closing the pipe to signal completion; setns_init: about to exec");
     context.channel.send(Tag::Ready)?;
     context.channel.expect(ToInit::Commit)?;
     linux::process::set_parent_death_signal(None).context("untie init from its parent")?;
@@ -155,6 +160,11 @@ fn await_commit(context: &mut Context, steps: &[Step]) -> Result<()> {
         Gate::Channel => vec![context.channel.raw()],
     };
     context.committed = true;
+    if matches!(context.gate, Gate::Fifo(_)) {
+        // While it waits, a created container can be ended by more than SIGKILL.
+        signal::end_on_termination().context("handle signals")?;
+        signal::unblock_all().context("let signals through")?;
+    }
     fd::close_from(process::first_private_fd(steps), &gate).context("close descriptors")
 }
 
@@ -180,6 +190,6 @@ fn report(context: &Context, error: Error) {
         _ => context.channel.send_failure(&message),
     };
     if said.is_err() {
-        crate::report::log::error(&error);
+        log::error(&error);
     }
 }

@@ -14,11 +14,11 @@ use super::context::{Context, Gate, HookState, Prepared};
 use super::init;
 use crate::fail;
 use crate::linux::clone::{CloneArgs, Cloned, clone3};
+use crate::linux::device;
 use crate::linux::mount::{self, Propagation};
 use crate::linux::namespace::{self, Kind};
 use crate::linux::pidfd::{self, Exit};
 use crate::linux::procfs::Proc;
-use crate::linux::device;
 use crate::plan::seccomp::Filter;
 use crate::plan::{Action, CgroupMount, EnterRoot, ExecPlan, Mount, MountSource, Plan, Step};
 use crate::report::{Code, Context as _, Error, Result};
@@ -58,7 +58,8 @@ pub fn prepare_cgroups<'a>(
 ) -> Result<()> {
     for step in &plan.steps {
         let Action::Mount(mount) = &step.action else { continue };
-        let MountSource::Cgroup(CgroupMount::PerHierarchy { namespaced: false, hierarchies, .. }) = &mount.source
+        let MountSource::Cgroup(CgroupMount::PerHierarchy { namespaced: false, hierarchies, .. }) =
+            &mount.source
         else {
             continue;
         };
@@ -94,7 +95,8 @@ fn prepare_rootfs(plan: &Plan, prepared: &mut Prepared) -> Result<()> {
     let place = open(path, flags, Mode::empty()).with_context(|| format!("open root filesystem {path:?}"))?;
     let tree = mount::open_tree_clone_fd(place.as_fd(), true)
         .with_context(|| format!("clone the root filesystem {path:?}"))?;
-    mount::set_propagation(tree.as_fd(), plan.rootfs.propagation).context("set the root filesystem's propagation")?;
+    mount::set_propagation(tree.as_fd(), plan.rootfs.propagation)
+        .context("set the root filesystem's propagation")?;
     prepared.rootfs = Some(tree);
     if plan.rootfs.enter == EnterRoot::Chroot {
         prepared.rootfs_place = Some(place);
@@ -169,31 +171,54 @@ pub fn spawn(plan: &Plan, mut start: Start, cgroup: Option<BorrowedFd>) -> Resul
         namespace::join(file.as_fd(), Kind::Pid).context("join the pid namespace")?;
     }
     let args = CloneArgs { namespaces: &plan.new_namespaces, cgroup, sibling: false };
-    clone_and_run(&args, start, None, &plan.steps)
+    let no_other = |errno: Errno| Err(Error::from(errno));
+    clone_and_run(&args, &no_other, start, None, &plan.steps)
 }
 
+/// Finds another cgroup to clone into, where the kernel refuses the first.
+type OtherCgroup<'a> = &'a dyn Fn(Errno) -> Result<Option<OwnedFd>>;
+
 /// Makes one more process for a running container; it enters the namespaces of `init` by itself.
-pub fn spawn_exec(plan: &ExecPlan, start: Start, init: OwnedFd, cgroup: Option<BorrowedFd>) -> Result<Child> {
+pub fn spawn_exec(
+    plan: &ExecPlan,
+    start: Start,
+    init: OwnedFd,
+    cgroup: Option<BorrowedFd>,
+    other: OtherCgroup,
+) -> Result<Child> {
     if plan.namespaces.contains(&Kind::Pid) {
         namespace::join_process(init.as_fd(), &[Kind::Pid]).context("join the container's pid namespace")?;
     }
     let args = CloneArgs { namespaces: &[], cgroup, sibling: false };
-    clone_and_run(&args, start, Some((init, plan.namespaces.clone())), &plan.steps)
+    clone_and_run(&args, other, start, Some((init, plan.namespaces.clone())), &plan.steps)
 }
 
 fn clone_and_run(
     args: &CloneArgs,
+    other: OtherCgroup,
     start: Start,
     enter: Option<(OwnedFd, Vec<Kind>)>,
     steps: &[Step],
 ) -> Result<Child> {
     let (parent_end, init_end) = channel::pair()?;
-    let cloned = clone3(args).map_err(|errno| {
+    let cloned = match clone3(args) {
+        // The cgroup has controllers enabled for those below it (`man 7 cgroups`, no internal processes).
+        Err(Errno::EBUSY) if args.cgroup.is_some() => match other(Errno::EBUSY) {
+            Ok(Some(cgroup)) => clone3(&CloneArgs { cgroup: Some(cgroup.as_fd()), ..*args }),
+            _ => Err(Errno::EBUSY),
+        },
+        cloned => cloned,
+    };
+    let cloned = cloned.map_err(|errno| {
         let error = Error::from(errno).context("make the container's process (clone3)");
         match errno {
-            Errno::ENOSPC | Errno::EUSERS => error.hint("a limit in /proc/sys/user/max_*_namespaces is reached"),
+            Errno::ENOSPC | Errno::EUSERS => {
+                error.hint("a limit in /proc/sys/user/max_*_namespaces is reached")
+            }
             Errno::EAGAIN => error.hint("the cgroup's pids limit, or the caller's RLIMIT_NPROC, is reached"),
-            Errno::EBUSY => error.hint("the cgroup has controllers enabled for children (no internal processes)"),
+            Errno::EBUSY => {
+                error.hint("the cgroup has controllers enabled for children (no internal processes)")
+            }
             _ => error,
         }
     })?;
@@ -277,9 +302,10 @@ impl Child {
     /// Why a child that said nothing is gone.
     fn death(&self) -> Error {
         match pidfd::reap(self.pidfd.as_fd()) {
-            Ok(Exit::Signal(signal)) => {
-                Error::new(Code::System, format!("container init was killed by signal {signal} while it was being made"))
-            }
+            Ok(Exit::Signal(signal)) => Error::new(
+                Code::System,
+                format!("container init was killed by signal {signal} while it was being made"),
+            ),
             Ok(Exit::Code(code)) => {
                 Error::new(Code::Internal, format!("container init exited with status {code} without a word"))
             }

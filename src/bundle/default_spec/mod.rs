@@ -51,7 +51,8 @@ mod tests {
         let text = render(true, true, Uid::from_raw(1000), Gid::from_raw(100));
         let spec = load::parse(text.as_bytes()).unwrap();
         let linux = spec.linux().clone().unwrap();
-        let host = |maps: &Option<Vec<oci_spec::runtime::LinuxIdMapping>>| maps.as_ref().unwrap()[0].host_id();
+        let host =
+            |maps: &Option<Vec<oci_spec::runtime::LinuxIdMapping>>| maps.as_ref().unwrap()[0].host_id();
         assert_eq!((host(linux.uid_mappings()), host(linux.gid_mappings())), (1000, 100));
     }
 }

@@ -102,9 +102,17 @@ fn deep_nesting_ends_in_an_error() {
 #[test]
 fn an_error_names_the_place() {
     let cases = [
-        (r#"{"process":{"cwd":"/","rlimits":[{"type":"RLIMIT_FOO"}]}}"#, "/process/rlimits/0/type", "RLIMIT_FOO"),
+        (
+            r#"{"process":{"cwd":"/","rlimits":[{"type":"RLIMIT_FOO"}]}}"#,
+            "/process/rlimits/0/type",
+            "RLIMIT_FOO",
+        ),
         (r#"{"mounts":[{"destination":"/a"},{"destination":1}]}"#, "/mounts/1/destination", "invalid type"),
-        (r#"{"linux":{"namespaces":[{"type":"pluto"}]}}"#, "/linux/namespaces/0/type", "unknown variant `pluto`"),
+        (
+            r#"{"linux":{"namespaces":[{"type":"pluto"}]}}"#,
+            "/linux/namespaces/0/type",
+            "unknown variant `pluto`",
+        ),
         (r#"{"linux":{"sysctl":{"a/b":1}}}"#, "/linux/sysctl/a~1b", "invalid type"),
         (r#"{"process":{"ioPriority":{"priority":1}}}"#, "/process/ioPriority/class", "unknown variant"),
         (r#"{"hooks":{"prestart":[{"args":[]}]}}"#, "/hooks/prestart/0", "missing field `path`"),
@@ -158,7 +166,9 @@ fn what_go_takes_for_absent_is_absent() {
         r#"{"linux":{"seccomp":{"defaultAction":""}}}"#,
         r#"{"linux":{"seccomp":{}}}"#,
         r#"{"process":{"cwd":"/","execCPUAffinity":{"initial":"","final":" 1, 3-4,"}}}"#,
-        r#"{"process":{"cwd":"/","scheduler":{"policy":"SCHED_DEADLINE","flags":["SCHED_FLAG_DL_OVERRUN"]}}}"#,
+        r#"{"process":{"cwd":"/","scheduler":{"policy":"SCHED_DEADLINE","flags":[
+            "SCHED_FLAG_RESET_ON_FORK","SCHED_FLAG_RECLAIM","SCHED_FLAG_DL_OVERRUN","SCHED_FLAG_KEEP_POLICY",
+            "SCHED_FLAG_KEEP_PARAMS","SCHED_FLAG_UTIL_CLAMP_MIN","SCHED_FLAG_UTIL_CLAMP_MAX"]}}}"#,
         r#"{"windows":7,"vm":[],"uidMappings":"x"}"#,
         r#"{"hostname":"a","hostname":"b"}"#,
     ];
@@ -178,7 +188,8 @@ fn what_go_takes_for_absent_is_absent() {
 
 #[test]
 fn a_process_file_needs_only_what_runc_needs_and_may_be_a_pipe() {
-    let process = parse_process(br#"{"args":["id"],"cwd":"/","ioPriority":{"class":"IOPRIO_CLASS_IDLE"}}"#).unwrap();
+    let process =
+        parse_process(br#"{"args":["id"],"cwd":"/","ioPriority":{"class":"IOPRIO_CLASS_IDLE"}}"#).unwrap();
     assert_eq!(process.user().uid(), 0);
     let error = parse_process(br#"{"args":"id","cwd":"/"}"#).unwrap_err();
     assert!(error.to_string().contains("invalid type"), "{error}");

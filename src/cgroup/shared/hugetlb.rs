@@ -1,5 +1,5 @@
-//! hugetlb: huge pages by size, both those in use and those reserved (`.rsvd`, Linux 5.7), so that a reservation cannot be
-//! larger than what may be touched later (a SIGBUS).
+//! hugetlb: huge pages by size, both those in use and those reserved (`.rsvd`, Linux 5.7), so that a
+//! reservation cannot be larger than what may be touched later (a SIGBUS).
 
 use oci_spec::runtime::LinuxResources;
 

@@ -10,7 +10,8 @@ pub fn writes(resources: &LinuxResources, _now: &dyn Current) -> Result<Vec<Writ
     let Some(pids) = resources.pids() else { return list.done() };
     let value = match pids.limit() {
         ..=-1 => "max".to_owned(),
-        // systemd has no limit of 0; runc takes 1 in both drivers, and a container with 0 could not exec either.
+        // systemd has no limit of 0; runc takes 1 in both drivers, and a container with 0 could not exec
+        // either.
         0 => "1".to_owned(),
         limit => limit.to_string(),
     };

@@ -1,7 +1,8 @@
 //! cpu of v1: weight (shares), bandwidth (period, quota, burst), idle, and real-time bandwidth.
 //!
-//! The kernel checks each write by itself: quota/period may not be above the parent's, burst not above quota. So where
-//! several change, the order is the one in which no state in between asks for more than the first or the last.
+//! The kernel checks each write by itself: quota/period may not be above the parent's, burst not above quota.
+//! So where several change, the order is the one in which no state in between asks for more than the first or
+//! the last.
 
 use oci_spec::runtime::{LinuxCpu, LinuxResources};
 

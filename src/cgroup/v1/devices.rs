@@ -1,8 +1,9 @@
-//! devices of v1: from the policy in force to the wanted one by the fewest writes to `devices.allow` and `devices.deny`.
+//! devices of v1: from the policy in force to the wanted one by the fewest writes to `devices.allow` and
+//! `devices.deny`.
 //!
-//! Denying or allowing everything first would be simpler, but for a moment a running container could not open its own
-//! /dev/null; and the kernel refuses it once the container has sub-cgroups. So what stays is not touched, and what
-//! comes is allowed before what goes is denied.
+//! Denying or allowing everything first would be simpler, but for a moment a running container could not open
+//! its own /dev/null; and the kernel refuses it once the container has sub-cgroups. So what stays is not
+//! touched, and what comes is allowed before what goes is denied.
 
 use std::collections::BTreeMap;
 
@@ -122,7 +123,8 @@ mod tests {
 
     const FRESH: &str = "a *:* rwm\n";
 
-    /// The kernel's side (security/device_cgroup.c): exceptions match exactly when changed, and by reach when asked.
+    /// The kernel's side (security/device_cgroup.c): exceptions match exactly when changed, and by reach when
+    /// asked.
     struct Kernel {
         allow: bool,
         exceptions: Vec<(Devices, Access)>,

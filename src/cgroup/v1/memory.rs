@@ -1,7 +1,8 @@
 //! memory of v1: limit, memory+swap, reservation, swappiness, the OOM killer.
 //!
-//! `kernel` and `kernelTCP` are accepted and mean nothing: the kernel dropped both files' effect in 5.16 and before.
-//! `checkBeforeUpdate` needs nothing here: v1 itself refuses a limit below what is in use.
+//! `kernel` and `kernelTCP` are accepted and not set, as in runc: `memory.kmem.limit_in_bytes` is refused by
+//! the kernel since 5.16, and its sibling for TCP is deprecated with it. `checkBeforeUpdate` needs nothing
+//! here: v1 itself refuses a limit below what is in use.
 
 use oci_spec::runtime::{LinuxMemory, LinuxResources};
 
@@ -89,8 +90,8 @@ mod tests {
 
     #[test]
     fn zero_is_unset_and_the_kernel_fields_are_accepted() {
-        let config = json!({"limit": 0, "reservation": 0, "swap": 0, "kernel": 5, "kernelTCP": 6, "useHierarchy": true,
-                            "checkBeforeUpdate": true});
+        let config = json!({"limit": 0, "reservation": 0, "swap": 0, "kernel": 5, "kernelTCP": 6,
+                            "useHierarchy": true, "checkBeforeUpdate": true});
         assert!(memory(config, &[]).is_empty());
     }
 

@@ -9,7 +9,8 @@ pub mod network;
 use super::shared::{cpuset, hugetlb, pids, rdma};
 use super::write::Rules;
 
-/// Every controller that can be limited, in the order in which they are set. `devices` is first of those that protect the host.
+/// Every controller that can be limited, in the order in which they are set. `devices` is first of those that
+/// protect the host.
 pub const CONTROLLERS: &[(&str, Rules)] = &[
     ("cpuset", cpuset::writes),
     ("devices", devices::writes),

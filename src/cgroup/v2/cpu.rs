@@ -75,8 +75,9 @@ fn limit(quota: i64) -> String {
     if quota > 0 { quota.to_string() } else { "max".to_owned() }
 }
 
-/// v1's 2..=262144 with a default of 1024 onto v2's 1..=10000 with a default of 100: the quadratic, in the logarithm, that meets
-/// all three points; the same as every other runtime's, so that containers of different runtimes share fairly.
+/// v1's 2..=262144 with a default of 1024 onto v2's 1..=10000 with a default of 100: the quadratic, in the
+/// logarithm, that meets all three points; the same as every other runtime's, so that containers of different
+/// runtimes share fairly.
 fn weight_of_shares(shares: u64) -> u64 {
     match shares {
         ..=2 => 1,

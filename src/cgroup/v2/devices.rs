@@ -63,7 +63,8 @@ fn except(program: &mut Assembler, allow: bool, devices: &Devices, access: Acces
         program.copy(Register::R1, Register::R3);
         program.and(Register::R1, access_bits(access));
         match allow {
-            // An exception that denies one kind of access denies all that ask for it among others: no O_RDWR where w is denied.
+            // An exception that denies one kind of access denies all that ask for it among others: no O_RDWR
+            // where w is denied.
             true => program.jump_if_equal(Register::R1, 0, next),
             // One that allows does so only if it allows all that is asked for.
             false => program.jump_unless_same(Register::R1, Register::R3, next),
@@ -140,9 +141,8 @@ mod tests {
         let allowing = compiled(json!([{"allow": true, "type": "c", "major": 1, "minor": 3, "access": "r"}]));
         assert!(allows(&allowing, Kind::Char, 1, 3, Access::R));
         assert!(!allows(&allowing, Kind::Char, 1, 3, both));
-        let denying = compiled(
-            json!([{"allow": true, "access": "rwm"}, {"allow": false, "type": "c", "major": 1, "minor": 3, "access": "w"}]),
-        );
+        let denying = compiled(json!([{"allow": true, "access": "rwm"},
+                   {"allow": false, "type": "c", "major": 1, "minor": 3, "access": "w"}]));
         assert!(allows(&denying, Kind::Char, 1, 3, Access::R));
         assert!(!allows(&denying, Kind::Char, 1, 3, both));
     }

@@ -1,4 +1,5 @@
-//! memory of v2: `memory.max`, `memory.low`, and swap, which v2 counts apart and config.json together with memory.
+//! memory of v2: `memory.max`, `memory.low`, and swap, which v2 counts apart and config.json together with
+//! memory.
 //!
 //! `kernel` and `kernelTCP` are accepted and mean nothing: v2 counts kernel memory with the rest.
 

@@ -1,4 +1,5 @@
-//! cgroup v2: one file a controller, from `linux.resources` to the writes it takes. Values made for v1 are converted.
+//! cgroup v2: one file a controller, from `linux.resources` to the writes it takes. Values made for v1 are
+//! converted.
 
 pub mod cpu;
 pub mod devices;
@@ -10,7 +11,8 @@ pub mod unified;
 use super::shared::{cpuset, hugetlb, pids, rdma};
 use super::write::Rules;
 
-/// Every controller that is set by files, in the order in which they are set; devices and `unified` come after.
+/// Every controller that is set by files, in the order in which they are set; devices and `unified` come
+/// after.
 pub const CONTROLLERS: &[(&str, Rules)] = &[
     ("pids", pids::writes),
     ("memory", memory::writes),

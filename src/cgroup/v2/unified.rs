@@ -12,8 +12,8 @@ use crate::report::{Code, Error, Result};
 /// Writes every key, in the order of names.
 ///
 /// # Errors
-/// A key that is no file name of a controller, and what the kernel answers; where it is the controller that is missing,
-/// the error says so.
+/// A key that is no file name of a controller, and what the kernel answers; where it is the controller that
+/// is missing, the error says so.
 pub fn set(directory: &Directory, resources: &LinuxResources) -> Result<()> {
     let Some(files) = resources.unified() else { return Ok(()) };
     for (file, value) in files.iter().collect::<BTreeMap<_, _>>() {

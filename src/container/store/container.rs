@@ -1,5 +1,6 @@
 //! One container's directory and the files in it.
 
+use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
@@ -199,9 +200,11 @@ impl Container {
     pub fn discard(self) -> Result<()> {
         let removing = || format!("remove {:?}", self.path);
         // The record first: without it, what is left half-way points at no cgroup, which could be
-        // another container's by then.
-        files::remove_file(self.directory(), CGROUP_FILE).with_context(removing)?;
-        files::remove_file(self.directory(), STATE_FILE).with_context(removing)?;
+        // another container's by then. Then the state: what is left is no container.
+        for name in [CGROUP_FILE, STATE_FILE] {
+            let name = CString::new(name).with_context(removing)?;
+            files::remove(self.directory(), &name).with_context(removing)?;
+        }
         files::empty(self.directory()).with_context(removing)?;
         if !self.is_current()? {
             return Ok(());

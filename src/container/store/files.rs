@@ -14,6 +14,9 @@ use crate::linux::{self, Errno};
 /// Deeper trees than this are not ours.
 const DEEPEST: usize = 16;
 
+const DIRECTORY: OFlag =
+    OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
+
 const PRIVATE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 
 /// Replaces `name` by a file with these bytes; a reader sees the old or the new, never a part.
@@ -65,11 +68,13 @@ pub fn exists(directory: BorrowedFd, name: &str) -> linux::Result<bool> {
 }
 
 /// Removes a file; one that is not there is fine.
-pub fn remove_file(directory: BorrowedFd, name: &str) -> linux::Result<()> {
-    match unlinkat(directory, name, UnlinkatFlags::NoRemoveDir) {
-        Err(Errno::ENOENT) => Ok(()),
-        other => other,
-    }
+fn remove_file(directory: BorrowedFd, name: &str) -> linux::Result<()> {
+    gone_is_fine(unlinkat(directory, name, UnlinkatFlags::NoRemoveDir))
+}
+
+/// Removes whatever has this name, a directory with all below it, never following a symlink.
+pub fn remove(directory: BorrowedFd, name: &CStr) -> linux::Result<()> {
+    remove_to(directory, name, DEEPEST)
 }
 
 /// Removes all that is in a directory, never following a symlink.
@@ -77,25 +82,25 @@ pub fn empty(directory: BorrowedFd) -> linux::Result<()> {
     empty_to(directory, DEEPEST)
 }
 
-fn empty_to(directory: BorrowedFd, depth: usize) -> linux::Result<()> {
-    if depth == 0 {
-        return Err(Errno::ELOOP);
+fn remove_to(directory: BorrowedFd, name: &CStr, depth: usize) -> linux::Result<()> {
+    match unlinkat(directory, name, UnlinkatFlags::NoRemoveDir) {
+        Err(Errno::EISDIR) => {}
+        other => return gone_is_fine(other),
     }
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let mut listing = Dir::openat(directory, ".", flags, Mode::empty())?;
+    let below: OwnedFd = openat(directory, name, DIRECTORY, Mode::empty())?;
+    empty_to(below.as_fd(), depth)?;
+    gone_is_fine(unlinkat(directory, name, UnlinkatFlags::RemoveDir))
+}
+
+fn empty_to(directory: BorrowedFd, depth: usize) -> linux::Result<()> {
+    let depth = depth.checked_sub(1).ok_or(Errno::ELOOP)?;
+    let mut listing = Dir::openat(directory, ".", DIRECTORY, Mode::empty())?;
     for entry in listing.iter() {
         let entry = entry?;
         let name = entry.file_name();
-        if name == c"." || name == c".." {
-            continue;
+        if name != c"." && name != c".." {
+            remove_to(directory, name, depth)?;
         }
-        if !is_directory(directory, &entry)? {
-            gone_is_fine(unlinkat(directory, name, UnlinkatFlags::NoRemoveDir))?;
-            continue;
-        }
-        let below: OwnedFd = openat(directory, name, flags, Mode::empty())?;
-        empty_to(below.as_fd(), depth - 1)?;
-        gone_is_fine(unlinkat(directory, name, UnlinkatFlags::RemoveDir))?;
     }
     Ok(())
 }

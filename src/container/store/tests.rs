@@ -135,7 +135,11 @@ fn a_state_cut_short_anywhere_is_damaged() {
     let whole = serde_json::to_vec(&state("a")).unwrap();
     for length in 0..whole.len() {
         testing::write(&container, STATE_FILE, &whole[..length]);
-        assert_eq!(container.load().map_err(|error| error.kind()), Err(Code::InvalidConfig), "{length} bytes");
+        assert_eq!(
+            container.load().map_err(|error| error.kind()),
+            Err(Code::InvalidConfig),
+            "{length} bytes"
+        );
     }
 }
 

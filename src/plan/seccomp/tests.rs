@@ -98,7 +98,8 @@ fn every_action_has_its_number() {
         if let Some(errno) = errno {
             rule["errnoRet"] = json!(errno);
         }
-        let filter = compile(&profile(json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}))).unwrap();
+        let filter =
+            compile(&profile(json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}))).unwrap();
         assert_eq!(answer(&filter, X86_64, MKDIR, &[]), expected, "{action} {errno:?}");
         assert_eq!(answer(&filter, X86_64, READ, &[]), ALLOW, "{action}");
     }
@@ -114,12 +115,18 @@ fn every_operator_compares_64_bits() {
         ("SCMP_CMP_LE", big, 0, vec![(big, true), (big + 1, false)]),
         ("SCMP_CMP_GT", big, 0, vec![(big + 1, true), (big, false)]),
         ("SCMP_CMP_GE", big, 0, vec![(big, true), (big - 1, false)]),
-        ("SCMP_CMP_MASKED_EQ", 0x7e02_0000, 0x2_0000, vec![(0x2_0011, true), (0x1000_0000, false), (0, false)]),
+        (
+            "SCMP_CMP_MASKED_EQ",
+            0x7e02_0000,
+            0x2_0000,
+            vec![(0x2_0011, true), (0x1000_0000, false), (0, false)],
+        ),
     ];
     for (operator, value, second, calls) in cases {
         let args = json!([{"index": 1, "value": value, "valueTwo": second, "op": operator}]);
         let rule = json!({"names": ["mkdir"], "action": "SCMP_ACT_ERRNO", "args": args});
-        let filter = compile(&profile(json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}))).unwrap();
+        let filter =
+            compile(&profile(json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}))).unwrap();
         for (argument, matches) in calls {
             let expected = if matches { ERRNO | 1 } else { ALLOW };
             assert_eq!(answer(&filter, X86_64, MKDIR, &[0, argument]), expected, "{operator} {argument:#x}");
@@ -204,7 +211,8 @@ fn a_long_profile_becomes_a_tree_that_says_the_same() {
 #[test]
 fn flags_are_the_profiles_and_spec_allow_if_it_names_none() {
     let of = |flags: serde_json::Value, action: &str| {
-        let mut json = json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": action}]});
+        let mut json =
+            json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": action}]});
         if !flags.is_null() {
             json["flags"] = flags;
         }

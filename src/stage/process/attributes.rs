@@ -19,9 +19,9 @@ pub fn join_session_keyring(name: &str, user_namespace: bool) -> Result<()> {
             log::warn("this kernel has no keyrings: the container keeps its caller's");
             Ok(())
         }
-        Err(errno) => Err(errno)
-            .context("unable to join session keyring")
-            .hint("the keyring quota may be used up (/proc/sys/kernel/keys/maxkeys); or use --no-new-keyring"),
+        Err(errno) => Err(errno).context("unable to join session keyring").hint(
+            "the keyring quota may be used up (/proc/sys/kernel/keys/maxkeys); or use --no-new-keyring",
+        ),
     }
 }
 
@@ -68,7 +68,15 @@ pub fn set_scheduler(plan: &Scheduler) -> Result<()> {
         deadline: plan.deadline().unwrap_or(0),
         period: plan.period().unwrap_or(0),
     };
-    scheduler::set_scheduler(&attributes).with_context(|| format!("set scheduler {}", plan.policy()))
+    let set =
+        scheduler::set_scheduler(&attributes).with_context(|| format!("set scheduler {}", plan.policy()));
+    match plan.policy() {
+        // `man 7 sched`: the affinity must be every CPU of the root domain.
+        LinuxSchedulerPolicy::SchedDeadline => set.hint(
+            "process scheduler can't be used together with AllowedCPUs (resources.cpu.cpus), and needs CAP_SYS_NICE",
+        ),
+        _ => set,
+    }
 }
 
 /// SCHED_FLAG_* (linux/sched.h).

@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn a_home_is_found_by_uid_number_alone() {
-        let passwd = b"1000:x:0:0::/evil:/bin/sh\nroot:x:0:0:root:/root:/bin/sh\nu:x:1000:1000::/home/u:/bin/sh\n";
+        let passwd =
+            b"1000:x:0:0::/evil:/bin/sh\nroot:x:0:0:root:/root:/bin/sh\nu:x:1000:1000::/home/u:/bin/sh\n";
         assert_eq!(home_in(passwd, 1000).as_deref(), Some("/home/u"));
         assert_eq!(home_in(b"\xff\xfe:::\nroot:x:0:0:root:/root:/bin/sh", 0).as_deref(), Some("/root"));
         assert_eq!(home_in(b"a:b:c", 0), None);

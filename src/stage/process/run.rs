@@ -43,7 +43,7 @@ pub fn first_private_fd(steps: &[Step]) -> RawFd {
     3 + command(steps).map_or(0, |command| command.extra_fds as RawFd)
 }
 
-/// Becomes the program. Everything fallible is done before the signals are let through.
+/// Becomes the program. The dispositions of signals were reset at the beginning; handlers end here.
 pub fn execute(context: &mut Context, command: &Command) -> Result<()> {
     let Some(path) = &context.executable else {
         fail!(Code::Internal, "the program was not looked up");
@@ -54,9 +54,9 @@ pub fn execute(context: &mut Context, command: &Command) -> Result<()> {
     for number in 3..3 + command.extra_fds as RawFd {
         fd::set_cloexec(number, false).with_context(|| format!("keep descriptor {number}"))?;
     }
-    signal::reset().context("reset signals")?;
+    signal::unblock_all().context("let signals through")?;
     let errno = process::execute(&file, &args, &env);
-    let error = Error::from(errno).context(format!("exec {}", path.display())).code(Code::Executable);
+    let error = Error::from(errno).context(format!("exec {}", path.display())).code(Code::Exec);
     Err(match hint(errno) {
         Some(hint) => error.hint(hint),
         None => error,

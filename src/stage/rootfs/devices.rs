@@ -30,8 +30,7 @@ fn make_node(context: &Context, node: &Device) -> Result<()> {
         DeviceKind::Fifo => device::NodeKind::Fifo,
     };
     let made = device::Node { kind, major: node.major, minor: node.minor };
-    device::make_node(entry.parent.as_fd(), &entry.name, made, node.mode, node.uid, node.gid)
-    .context("mknod")
+    device::make_node(entry.parent.as_fd(), &entry.name, made, node.mode, node.uid, node.gid).context("mknod")
 }
 
 fn bind_device(context: &mut Context, index: usize, node: &Device) -> Result<()> {
@@ -44,7 +43,8 @@ fn bind_device(context: &mut Context, index: usize, node: &Device) -> Result<()>
 
 /// A default link (`/dev/fd`, …). What the image or a mount has there stays.
 pub fn make_symlink(context: &Context, path: &Path, target: &Path) -> Result<()> {
-    let entry = root(context)?.make_parent(path).with_context(|| format!("make the directory of {path:?}"))?;
+    let entry =
+        root(context)?.make_parent(path).with_context(|| format!("make the directory of {path:?}"))?;
     match device::make_symlink(entry.parent.as_fd(), &entry.name, target) {
         Ok(()) | Err(Errno::EEXIST) => Ok(()),
         Err(errno) => Err(errno).with_context(|| format!("make symlink {path:?}")),

@@ -33,7 +33,8 @@ pub fn mask_path(context: &mut Context, path: &Path) -> Result<()> {
 }
 
 fn mask(context: &mut Context, target: BorrowedFd) -> Result<()> {
-    let is_directory = fstat(target).is_ok_and(|stat| stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits());
+    let is_directory =
+        fstat(target).is_ok_and(|stat| stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits());
     let first = match is_directory {
         true => &context.masks.directory,
         false => &context.masks.file,
@@ -69,7 +70,8 @@ fn empty_directory() -> Result<OwnedFd> {
         context.set(key, Some(value)).with_context(|| format!("set tmpfs option {key}"))?;
     }
     context.set("ro", None).context("set tmpfs option ro")?;
-    let attributes = Attributes { set: Attr::RDONLY | Attr::NOSUID | Attr::NODEV | Attr::NOEXEC, ..Default::default() };
+    let attributes =
+        Attributes { set: Attr::RDONLY | Attr::NOSUID | Attr::NODEV | Attr::NOEXEC, ..Default::default() };
     context.mount(attributes).context("make the empty tmpfs")
 }
 

@@ -39,9 +39,9 @@ pub fn attach(context: &mut Context) -> Result<()> {
 pub fn enter(context: &mut Context, way: EnterRoot) -> Result<()> {
     let root = root(context)?.as_fd();
     match way {
-        EnterRoot::Pivot => mount::pivot_root(root).context("pivot_root").hint(
-            "on an initramfs the root cannot be pivoted: use --no-pivot",
-        ),
+        EnterRoot::Pivot => mount::pivot_root(root)
+            .context("pivot_root")
+            .hint("on an initramfs the root cannot be pivoted: use --no-pivot"),
         EnterRoot::Move => mount::move_root(root, &context.proc).context("move the root filesystem over /"),
         EnterRoot::Chroot => mount::chroot(root).context("chroot"),
     }
