@@ -1,0 +1,7 @@
+//! The integration suite: the runtime as its callers see it, on this machine's own kernel, as root.
+//!
+//! `cargo test --test integration` runs it against the trug just built; `TRUG_BIN=/usr/sbin/runc` runs it
+//! against a peer, to see that the tests ask for what is true. See docs/testing.md.
+
+mod support;
+mod lifecycle;
