@@ -4,4 +4,12 @@
 //! against a peer, to see that the tests ask for what is true. See docs/testing.md.
 
 mod support;
+
+mod capabilities;
+mod descriptors;
+mod exec;
 mod lifecycle;
+mod namespaces;
+mod process;
+mod run;
+mod state;

@@ -236,14 +236,24 @@ impl Container {
         self.forgotten = true;
     }
 
+    /// Deletes it, and answers what is left all the same; then takes even that away, so that a failed
+    /// test leaves nothing to the machine either.
     fn clear_up(&self) -> Result<Vec<String>> {
+        let mut left = Vec::new();
         if self.state_directory().exists() {
-            self.delete_by_force()?.ok();
+            let deleted = self.delete_by_force()?;
+            if deleted.status() != 0 {
+                left.push(deleted.to_string());
+            }
         }
-        let left = self.leftovers()?;
+        left.extend(self.leftovers()?);
         for process in self.processes()? {
-            // A failed test must not leave its sleepers to the machine; one may end by itself here.
-            let _ = process.kill(rustix::process::Signal::KILL);
+            process.kill(rustix::process::Signal::KILL)?;
+            process.wait_gone()?;
+        }
+        for directory in cgroup::directories(&self.cgroup)? {
+            // Best effort: what cannot be removed has been reported above.
+            let _ = fs::remove_dir(directory);
         }
         Ok(left)
     }
