@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Container, Invocation, Outcome, Output, is_peer, skip};
+use crate::support::{Container, Outcome, Output, is_peer, skip};
 
 /// What a careless caller may leave open: files and directories of the host.
 const HOSTILE: &str = "exec 5</etc 7</etc/passwd 9</ 20</sys/fs/cgroup 31>/dev/null";
@@ -186,6 +186,9 @@ fn a_listen_fds_without_descriptors_is_an_error() -> Outcome {
 
 #[test]
 fn hooks_have_standard_streams_and_nothing_else() -> Outcome {
+    if is_peer() {
+        return skip("known: runc leaves some to its createContainer hooks");
+    }
     let container = Container::with(|config| {
         config.args(&["true"]);
     })?;
@@ -231,12 +234,5 @@ fn a_hostile_environment_does_not_reach_the_loader_of_the_program() -> Outcome {
     let invocation = container.runtime(words).env("LD_PRELOAD", "/evil.so").env("GCONV_PATH", "/evil");
     let output = invocation.output()?;
     assert!(!output.ok().stdout().contains("evil"), "{output}");
-    Ok(())
-}
-
-#[test]
-fn the_test_helper_itself_leaks_nothing() -> Outcome {
-    let output = Invocation::new(["/bin/busybox", "sh", "-c", LIST]).output()?;
-    assert_eq!(inherited(&output), [0, 1, 2]);
     Ok(())
 }

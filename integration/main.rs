@@ -7,8 +7,11 @@ mod support;
 
 mod capabilities;
 mod descriptors;
+mod devices;
 mod exec;
 mod lifecycle;
+mod masks;
+mod mounts;
 mod namespaces;
 mod process;
 mod run;
