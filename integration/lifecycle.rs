@@ -213,7 +213,7 @@ fn delete_ends_the_processes_that_outlive_init_in_the_hosts_pid_namespace() -> O
         let init = container.init()?;
         init.kill(Signal::KILL)?;
         init.wait_gone()?;
-        let others = container.processes()?;
+        let others = container.members()?;
         assert!(!others.is_empty(), "an exec outlives init");
         let deleted = if force { container.delete_by_force()? } else { container.delete()? };
         deleted.ok();
@@ -364,7 +364,7 @@ fn the_containers_processes_are_all_ended_with_its_init() -> Outcome {
     let container = Container::new()?;
     container.detach()?;
     container.exec_with(&["--detach"], &["sleep", "1001"])?.ok();
-    let processes = container.processes()?;
+    let processes = container.members()?;
     assert!(processes.len() >= 2);
     container.stop()?;
     for process in processes {
@@ -424,7 +424,7 @@ fn an_orphan_of_the_container_is_reaped_with_it() -> Outcome {
     let mut bell = container.fifo("bell")?;
     container.detach()?;
     bell.line()?;
-    let before: Vec<Process> = container.processes()?;
+    let before: Vec<Process> = container.members()?;
     container.delete_by_force()?.ok();
     for process in before {
         process.wait_gone()?;

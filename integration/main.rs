@@ -6,13 +6,24 @@
 mod support;
 
 mod capabilities;
+mod cgroups;
 mod descriptors;
 mod devices;
+mod cli;
+mod errors;
 mod exec;
+mod hardening;
+mod hooks;
 mod lifecycle;
+mod list;
+mod log;
 mod masks;
 mod mounts;
 mod namespaces;
 mod process;
 mod run;
+mod seccomp;
+mod signals;
+mod sockets;
 mod state;
+mod terminal;

@@ -226,6 +226,13 @@ impl Container {
         Process::with_marker(&self.marker)
     }
 
+    /// Every process in its cgroup.
+    pub fn members(&self) -> Result<Vec<Process>> {
+        let directories = cgroup::directories(&self.cgroup)?;
+        let directory = directories.first().context("the container has no cgroup")?;
+        cgroup::processes(directory)?.into_iter().map(Process::open).collect()
+    }
+
     /// The marker as it stands in an environment.
     pub fn marker(&self) -> &str {
         &self.marker
