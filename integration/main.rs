@@ -7,6 +7,7 @@ mod support;
 
 mod capabilities;
 mod cgroups;
+mod crash;
 mod descriptors;
 mod devices;
 mod cli;

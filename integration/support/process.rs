@@ -46,6 +46,19 @@ impl Process {
         Ok(())
     }
 
+    /// Waits for its end; false where it still runs when `time` is over.
+    pub fn ends_within(&self, time: Duration) -> Result<bool> {
+        readable_within(self.fd.as_fd(), time)
+    }
+
+    /// Its children that are there now.
+    pub fn children(&self) -> Result<Vec<Self>> {
+        let path = format!("/proc/{0}/task/{0}/children", self.pid);
+        // It may have ended already.
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        Ok(text.split_whitespace().filter_map(|pid| Self::open(pid.parse().ok()?).ok()).collect())
+    }
+
     /// A line of /proc/PID/status, without its name.
     pub fn status(&self, key: &str) -> Result<String> {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.pid))?;
