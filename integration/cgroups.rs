@@ -188,7 +188,11 @@ fn a_path_with_dots_stays_in_the_hierarchy() -> Outcome {
     container.edit(|config| config["linux"]["cgroupsPath"] = format!("/../../{name}").into())?;
     let output = container.command(&["run", "-d"])?;
     assert!(matches!(output.status(), 0 | 1), "{output}");
-    for stray in [PathBuf::from("/sys/fs").join(&name), PathBuf::from("/sys").join(&name), PathBuf::from("/").join(&name)] {
+    for stray in [
+        PathBuf::from("/sys/fs").join(&name),
+        PathBuf::from("/sys").join(&name),
+        PathBuf::from("/").join(&name),
+    ] {
         assert!(!stray.exists());
     }
     Ok(())

@@ -13,7 +13,10 @@ fn the_version_has_the_lines_that_callers_parse() -> Outcome {
         let lines = output.ok().lines();
         let first: Vec<&str> = lines[0].split(' ').collect();
         assert_eq!(first[1], "version", "{output}");
-        assert!(first[2].split('.').count() >= 3 && first[2].starts_with(|c: char| c.is_ascii_digit()), "{output}");
+        assert!(
+            first[2].split('.').count() >= 3 && first[2].starts_with(|c: char| c.is_ascii_digit()),
+            "{output}"
+        );
         assert!(lines.iter().any(|line| line.starts_with("commit: ")), "{output}");
         assert!(lines.iter().any(|line| line.starts_with("spec: 1.")), "{output}");
         assert!(lines.iter().any(|line| line.starts_with("libseccomp: ")), "{output}");
@@ -25,8 +28,25 @@ fn the_version_has_the_lines_that_callers_parse() -> Outcome {
 fn help_names_every_command() -> Outcome {
     for flag in ["--help", "-h"] {
         let output = Invocation::runtime([flag]).output()?;
-        for command in ["create", "start", "run", "exec", "kill", "delete", "state", "list", "ps", "pause", "resume", "spec",
-            "features", "events", "update", "checkpoint", "restore"] {
+        for command in [
+            "create",
+            "start",
+            "run",
+            "exec",
+            "kill",
+            "delete",
+            "state",
+            "list",
+            "ps",
+            "pause",
+            "resume",
+            "spec",
+            "features",
+            "events",
+            "update",
+            "checkpoint",
+            "restore",
+        ] {
             output.says(command);
         }
         for option in ["--root", "--log", "--log-format", "--debug", "--systemd-cgroup", "--rootless"] {
@@ -38,8 +58,25 @@ fn help_names_every_command() -> Outcome {
 
 #[test]
 fn every_command_has_help() -> Outcome {
-    for command in ["create", "start", "run", "exec", "kill", "delete", "state", "list", "ps", "pause", "resume", "spec",
-        "features", "events", "update", "checkpoint", "restore"] {
+    for command in [
+        "create",
+        "start",
+        "run",
+        "exec",
+        "kill",
+        "delete",
+        "state",
+        "list",
+        "ps",
+        "pause",
+        "resume",
+        "spec",
+        "features",
+        "events",
+        "update",
+        "checkpoint",
+        "restore",
+    ] {
         Invocation::runtime([command, "--help"]).output()?.says(command);
     }
     Ok(())
@@ -48,12 +85,55 @@ fn every_command_has_help() -> Outcome {
 #[test]
 fn help_of_a_command_names_each_of_its_flags() -> Outcome {
     let flags: [(&str, &[&str]); 6] = [
-        ("create", &["--bundle", "--console-socket", "--pidfd-socket", "--pid-file", "--no-pivot", "--no-new-keyring", "--preserve-fds"]),
-        ("run", &["--bundle", "--console-socket", "--pidfd-socket", "--detach", "--keep", "--pid-file", "--no-subreaper",
-            "--no-pivot", "--no-new-keyring", "--preserve-fds"]),
-        ("exec", &["--console-socket", "--pidfd-socket", "--cwd", "--env", "--tty", "--user", "--additional-gids", "--process",
-            "--detach", "--pid-file", "--process-label", "--apparmor", "--no-new-privs", "--cap", "--preserve-fds",
-            "--cgroup", "--ignore-paused"]),
+        (
+            "create",
+            &[
+                "--bundle",
+                "--console-socket",
+                "--pidfd-socket",
+                "--pid-file",
+                "--no-pivot",
+                "--no-new-keyring",
+                "--preserve-fds",
+            ],
+        ),
+        (
+            "run",
+            &[
+                "--bundle",
+                "--console-socket",
+                "--pidfd-socket",
+                "--detach",
+                "--keep",
+                "--pid-file",
+                "--no-subreaper",
+                "--no-pivot",
+                "--no-new-keyring",
+                "--preserve-fds",
+            ],
+        ),
+        (
+            "exec",
+            &[
+                "--console-socket",
+                "--pidfd-socket",
+                "--cwd",
+                "--env",
+                "--tty",
+                "--user",
+                "--additional-gids",
+                "--process",
+                "--detach",
+                "--pid-file",
+                "--process-label",
+                "--apparmor",
+                "--no-new-privs",
+                "--cap",
+                "--preserve-fds",
+                "--cgroup",
+                "--ignore-paused",
+            ],
+        ),
         ("delete", &["--force"]),
         ("list", &["--format", "--quiet"]),
         ("spec", &["--bundle", "--rootless"]),
@@ -101,7 +181,10 @@ fn long_flags_are_taken_with_one_dash_or_two_and_with_or_without_a_sign() -> Out
 fn flags_of_containerd_and_conmon_are_taken_as_they_come() -> Outcome {
     let container = Container::new()?;
     let log = container.path("log.json").to_string_lossy().into_owned();
-    let (bundle, pid) = (container.bundle().to_string_lossy().into_owned(), container.path("pid").to_string_lossy().into_owned());
+    let (bundle, pid) = (
+        container.bundle().to_string_lossy().into_owned(),
+        container.path("pid").to_string_lossy().into_owned(),
+    );
     let global = ["--log", &log, "--log-format", "json"];
     let with = |words: &[&str]| container.runtime(global.iter().chain(words).copied()).from("/").output();
     with(&["create", "--bundle", &bundle, "--pid-file", &pid, &container.id])?.ok();
@@ -151,7 +234,8 @@ fn spec_asks_for_a_shell_on_a_terminal_in_a_read_only_root() -> Outcome {
     let capabilities = json!(["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]);
     assert_eq!(config["process"]["capabilities"]["bounding"], capabilities);
     assert_eq!(config["process"]["capabilities"].get("inheritable"), None);
-    let kinds: Vec<_> = config["linux"]["namespaces"].as_array().into_iter().flatten().map(|one| &one["type"]).collect();
+    let kinds: Vec<_> =
+        config["linux"]["namespaces"].as_array().into_iter().flatten().map(|one| &one["type"]).collect();
     for kind in ["pid", "network", "ipc", "uts", "mount"] {
         assert!(kinds.contains(&&json!(kind)), "{kinds:?}");
     }
@@ -190,10 +274,16 @@ fn features_describes_the_runtime() -> Outcome {
     let hooks = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
     assert_eq!(features["hooks"], json!(hooks));
     for option in ["bind", "rbind", "ro", "rro", "tmpcopyup", "nosymfollow", "rprivate"] {
-        assert!(features["mountOptions"].as_array().is_some_and(|all| all.contains(&json!(option))), "{option}");
+        assert!(
+            features["mountOptions"].as_array().is_some_and(|all| all.contains(&json!(option))),
+            "{option}"
+        );
     }
     for kind in ["pid", "network", "ipc", "uts", "mount", "cgroup"] {
-        assert!(features["linux"]["namespaces"].as_array().is_some_and(|all| all.contains(&json!(kind))), "{kind}");
+        assert!(
+            features["linux"]["namespaces"].as_array().is_some_and(|all| all.contains(&json!(kind))),
+            "{kind}"
+        );
     }
     assert_eq!(features["linux"]["cgroup"]["v1"], true);
     assert_eq!(features["linux"]["seccomp"]["enabled"], true);

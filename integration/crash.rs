@@ -95,8 +95,27 @@ fn create_can_be_killed_at_any_of_its_system_calls() -> Outcome {
         return skip(reason);
     }
     let container = rich()?;
-    let calls = ["mkdir", "mkdirat", "rename", "renameat", "renameat2", "openat", "openat2", "write", "clone3", "sendmsg",
-        "recvmsg", "read", "poll", "ppoll", "flock", "fsync", "mknodat", "close", "exit_group"];
+    let calls = [
+        "mkdir",
+        "mkdirat",
+        "rename",
+        "renameat",
+        "renameat2",
+        "openat",
+        "openat2",
+        "write",
+        "clone3",
+        "sendmsg",
+        "recvmsg",
+        "read",
+        "poll",
+        "ppoll",
+        "flock",
+        "fsync",
+        "mknodat",
+        "close",
+        "exit_group",
+    ];
     for name in calls {
         for nth in 1.. {
             let killed = killed_at(&container, name, nth)?;
@@ -154,7 +173,8 @@ fn a_container_that_is_being_created_is_not_in_anybodys_way() -> Outcome {
     let gate = container.path("gate");
     let mut bell = container.fifo("bell")?;
     let mut held = crate::support::Fifo::make(&gate)?;
-    let script = format!("echo here > {}; read x < {}", container.rootfs().join("bell").display(), gate.display());
+    let script =
+        format!("echo here > {}; read x < {}", container.rootfs().join("bell").display(), gate.display());
     container.edit(|config| {
         config.shell_hook("createRuntime", &script);
     })?;

@@ -16,8 +16,16 @@ fn shell(script: &str, change: impl FnOnce(&mut Config)) -> anyhow::Result<Conta
 
 #[test]
 fn the_usual_devices_are_there_for_everyone() -> Outcome {
-    let script = "for d in null zero full random urandom tty; do stat -c '%n %F %t:%T %a %u:%g' /dev/$d; done";
-    let expected = [("null", "1:3"), ("zero", "1:5"), ("full", "1:7"), ("random", "1:8"), ("urandom", "1:9"), ("tty", "5:0")];
+    let script =
+        "for d in null zero full random urandom tty; do stat -c '%n %F %t:%T %a %u:%g' /dev/$d; done";
+    let expected = [
+        ("null", "1:3"),
+        ("zero", "1:5"),
+        ("full", "1:7"),
+        ("random", "1:8"),
+        ("urandom", "1:9"),
+        ("tty", "5:0"),
+    ];
     let lines: Vec<_> = expected
         .iter()
         .map(|(name, number)| format!("/dev/{name} character special file {number} 666 0:0"))
@@ -46,8 +54,10 @@ fn the_devices_work() -> Outcome {
 fn nothing_else_of_the_hosts_devices_is_there() -> Outcome {
     let script = "ls /dev";
     let output = shell(script, |_| {})?.run()?;
-    let expected = ["core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout",
-        "tty", "urandom", "zero"];
+    let expected = [
+        "core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout",
+        "tty", "urandom", "zero",
+    ];
     for name in output.ok().lines() {
         assert!(expected.contains(&name.as_str()), "{name}: {output}");
     }
@@ -164,8 +174,18 @@ fn the_v1_device_list_is_the_default_one() -> Outcome {
     let container = Container::new()?;
     container.detach()?;
     let list = cgroup::value("devices", &container.cgroup, "devices.list")?;
-    let expected = ["c *:* m", "b *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm",
-        "c 5:2 rwm", "c 136:* rwm"];
+    let expected = [
+        "c *:* m",
+        "b *:* m",
+        "c 1:3 rwm",
+        "c 1:5 rwm",
+        "c 1:7 rwm",
+        "c 1:8 rwm",
+        "c 1:9 rwm",
+        "c 5:0 rwm",
+        "c 5:2 rwm",
+        "c 136:* rwm",
+    ];
     for rule in expected {
         assert!(list.lines().any(|line| line == rule), "{rule} in {list}");
     }

@@ -143,7 +143,8 @@ fn a_field_that_nobody_knows_is_passed_over() -> Outcome {
 
 #[test]
 fn a_value_of_the_wrong_kind_is_an_error_that_names_it() -> Outcome {
-    let cases = [("args", json!("sh")), ("cwd", json!(7)), ("env", json!({"A": "b"})), ("user", json!("root"))];
+    let cases =
+        [("args", json!("sh")), ("cwd", json!(7)), ("env", json!({"A": "b"})), ("user", json!("root"))];
     for (key, value) in cases {
         let container = Container::with(|config| config["process"][key] = value)?;
         let output = container.run()?;
@@ -205,7 +206,8 @@ fn an_error_ends_with_a_line_and_no_backtrace() -> Outcome {
 fn a_full_disk_is_an_error_that_leaves_nothing() -> Outcome {
     let container = Container::new()?;
     let root = container.state_root().to_string_lossy().into_owned();
-    let set_up = format!("mount -t tmpfs -o size=4k,nr_inodes=4 none {root}; head -c 4096 /dev/zero > {root}/full");
+    let set_up =
+        format!("mount -t tmpfs -o size=4k,nr_inodes=4 none {root}; head -c 4096 /dev/zero > {root}/full");
     let words = ["create", &container.id];
     let output = container.runtime(words).after(&set_up).under(["unshare", "--mount"]).output()?;
     if is_peer() {
@@ -254,7 +256,8 @@ fn commands_that_are_still_to_come_say_so() -> Outcome {
 #[test]
 fn a_program_is_not_run_by_a_name_that_is_a_flag() -> Outcome {
     let container = Container::new()?;
-    let output = Invocation::runtime(["--root", container.path("state").to_str().unwrap_or_default(), "run", "-x"]);
+    let output =
+        Invocation::runtime(["--root", container.path("state").to_str().unwrap_or_default(), "run", "-x"]);
     output.output()?.exits(1);
     Ok(())
 }

@@ -143,7 +143,19 @@ fn a_user_that_is_not_a_plain_number_is_never_taken_for_root() -> Outcome {
         let expected = user.split(':').next().unwrap_or(user);
         container.exec_with(&["-u", user], &["id", "-u"])?.prints(expected);
     }
-    let odd = ["4294967295", "4294967296", "9223372036854775808", "-1", "1:", ":1", " 1", "1 ", "0x1", "1:abc", "abc"];
+    let odd = [
+        "4294967295",
+        "4294967296",
+        "9223372036854775808",
+        "-1",
+        "1:",
+        ":1",
+        " 1",
+        "1 ",
+        "0x1",
+        "1:abc",
+        "abc",
+    ];
     for user in odd {
         let output = container.exec_with(&[&format!("--user={user}")], &["id", "-u"])?;
         if !is_peer() {

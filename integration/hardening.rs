@@ -71,7 +71,12 @@ fn the_waiting_first_process_is_a_sealed_image_of_the_runtime() -> Outcome {
     let written = fs::OpenOptions::new().write(true).open(&exe);
     let answer = written.err().map(|error| error.raw_os_error());
     // A read-only mount, a running text, or a sealed memory file.
-    let refusals = [rustix::io::Errno::ROFS, rustix::io::Errno::TXTBSY, rustix::io::Errno::PERM, rustix::io::Errno::ACCESS];
+    let refusals = [
+        rustix::io::Errno::ROFS,
+        rustix::io::Errno::TXTBSY,
+        rustix::io::Errno::PERM,
+        rustix::io::Errno::ACCESS,
+    ];
     assert!(refusals.iter().any(|errno| answer == Some(Some(errno.raw_os_error()))), "{answer:?}");
     assert!(!is_writable_mount(&exe)?, "the image's file system is writable");
     Ok(())
@@ -103,7 +108,10 @@ fn the_runtimes_processes_are_closed_to_the_container() -> Outcome {
         container.exec_invocation(&[], &["true"]).after(hostile).output()?;
     }
     let seen = fs::read_to_string(container.rootfs().join("seen")).unwrap_or_default();
-    assert!(!seen.contains("-> /etc/passwd") && !seen.contains("bundle") && !seen.contains("state"), "{seen}");
+    assert!(
+        !seen.contains("-> /etc/passwd") && !seen.contains("bundle") && !seen.contains("state"),
+        "{seen}"
+    );
     Ok(())
 }
 

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Config, Container, Outcome, Process, is_peer, skip};
 
-const ALL: [&str; 6] = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
+const ALL: [&str; 6] =
+    ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
 /// Those that run as the host's programs, before or after the container's root is entered.
 const OF_THE_HOST: [&str; 5] = ["prestart", "createRuntime", "createContainer", "poststart", "poststop"];
 
@@ -167,7 +168,8 @@ fn arguments_of_a_hook_are_its_whole_argv() -> Outcome {
     })?;
     container.run()?.fails(1, "createRuntime");
     container.edit(|config| {
-        config["hooks"] = json!({"startContainer": [{"path": "/bin/busybox", "args": ["cat", "/nosuchfile"]}]});
+        config["hooks"] =
+            json!({"startContainer": [{"path": "/bin/busybox", "args": ["cat", "/nosuchfile"]}]});
     })?;
     let output = container.run()?;
     output.refused();
@@ -183,7 +185,8 @@ fn the_environment_of_a_hook_is_exactly_what_is_given() -> Outcome {
         config.args(&["true"]).env("LD_PRELOAD=/evil.so");
         let script = format!("busybox env >> {log}");
         for kind in OF_THE_HOST {
-            let hook = json!({"path": "/bin/busybox", "args": ["sh", "-c", script], "env": ["ONE=1", "PATH=/bin"]});
+            let hook =
+                json!({"path": "/bin/busybox", "args": ["sh", "-c", script], "env": ["ONE=1", "PATH=/bin"]});
             config.hook(kind, hook);
         }
     })?;
@@ -191,7 +194,10 @@ fn the_environment_of_a_hook_is_exactly_what_is_given() -> Outcome {
     for line in log_of(&container)? {
         // A shell adds PWD, SHLVL and _ to what it was given.
         let own = ["ONE=1", "PATH=/bin"].contains(&line.as_str());
-        assert!(own || line.starts_with("PWD=") || line.starts_with("SHLVL=") || line.starts_with("_="), "{line}");
+        assert!(
+            own || line.starts_with("PWD=") || line.starts_with("SHLVL=") || line.starts_with("_="),
+            "{line}"
+        );
     }
     assert_eq!(log_of(&container)?.iter().filter(|line| *line == "ONE=1").count(), 5);
     Ok(())

@@ -19,7 +19,8 @@ fn the_table_has_runcs_columns() -> Outcome {
     let head: Vec<&str> = lines[0].split_whitespace().collect();
     assert_eq!(head, ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"]);
     let row: Vec<&str> = lines[1].split_whitespace().collect();
-    let (pid, bundle) = (container.init()?.pid.to_string(), container.bundle().to_string_lossy().into_owned());
+    let (pid, bundle) =
+        (container.init()?.pid.to_string(), container.bundle().to_string_lossy().into_owned());
     assert_eq!(row[..4], [container.id.as_str(), &pid, "running", &bundle]);
     assert_eq!(row[5], "root");
     Ok(())

@@ -10,7 +10,11 @@ fn failing() -> anyhow::Result<Container> {
     })
 }
 
-fn logged(container: &Container, format: &str, words: &[&str]) -> anyhow::Result<(crate::support::Output, std::path::PathBuf)> {
+fn logged(
+    container: &Container,
+    format: &str,
+    words: &[&str],
+) -> anyhow::Result<(crate::support::Output, std::path::PathBuf)> {
     let path = container.path("log");
     let text = path.to_string_lossy().into_owned();
     let global = ["--log", &text, "--log-format", format];
@@ -39,7 +43,9 @@ fn the_json_line_has_the_cause_in_it() -> Outcome {
     let container = failing()?;
     let (_, path) = logged(&container, "json", &["run", &container.id])?;
     let errors = log::errors(&path)?;
-    assert!(errors[0]["msg"].as_str().is_some_and(|text| text.contains("executable file not found in $PATH")));
+    assert!(
+        errors[0]["msg"].as_str().is_some_and(|text| text.contains("executable file not found in $PATH"))
+    );
     Ok(())
 }
 
@@ -78,7 +84,10 @@ fn a_successful_command_logs_nothing() -> Outcome {
 #[test]
 fn the_log_is_appended_to() -> Outcome {
     let container = failing()?;
-    fs::write(container.path("log"), "{\"level\":\"info\",\"msg\":\"before\",\"time\":\"2026-01-01T00:00:00Z\"}\n")?;
+    fs::write(
+        container.path("log"),
+        "{\"level\":\"info\",\"msg\":\"before\",\"time\":\"2026-01-01T00:00:00Z\"}\n",
+    )?;
     let (_, path) = logged(&container, "json", &["run", &container.id])?;
     let entries = log::entries(&path)?;
     assert_eq!(entries[0]["msg"], "before");

@@ -5,12 +5,14 @@
 
 mod support;
 
+mod bundle_examples;
 mod capabilities;
 mod cgroups;
+mod cli;
 mod crash;
+mod debian;
 mod descriptors;
 mod devices;
-mod cli;
 mod errors;
 mod exec;
 mod hardening;

@@ -136,7 +136,11 @@ fn with_false_null(put: impl FnOnce(&std::path::Path) -> anyhow::Result<()>) -> 
     fs::create_dir(&dev)?;
     put(&dev.join("null"))?;
     container.edit(|config| {
-        config.without_mount("/dev").without_mount("/dev/pts").without_mount("/dev/shm").without_mount("/dev/mqueue");
+        config
+            .without_mount("/dev")
+            .without_mount("/dev/pts")
+            .without_mount("/dev/shm")
+            .without_mount("/dev/mqueue");
         config.mount("/dev", "bind", "dev", &["bind"]);
     })?;
     Ok(container)

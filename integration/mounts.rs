@@ -39,8 +39,14 @@ fn is_untouched(canary: &Path) {
 #[test]
 fn the_usual_file_systems_are_mounted() -> Outcome {
     let output = shell("cat /proc/self/mounts", |_| {})?.run()?;
-    let expected = [("/proc", "proc"), ("/dev", "tmpfs"), ("/dev/pts", "devpts"), ("/dev/shm", "tmpfs"),
-        ("/dev/mqueue", "mqueue"), ("/sys", "sysfs")];
+    let expected = [
+        ("/proc", "proc"),
+        ("/dev", "tmpfs"),
+        ("/dev/pts", "devpts"),
+        ("/dev/shm", "tmpfs"),
+        ("/dev/mqueue", "mqueue"),
+        ("/sys", "sysfs"),
+    ];
     for (target, kind) in expected {
         let found = output.ok().lines().iter().any(|line| {
             let mut words = line.split(' ').skip(1);
@@ -153,7 +159,8 @@ fn a_recursive_bind_takes_what_is_mounted_below() -> Outcome {
         // The tree to be bound is made in a mount namespace of the test's own.
         let tree = container.path("tree");
         fs::create_dir_all(tree.join("below"))?;
-        let set_up = format!("mount -t tmpfs none {0}/below && printf below > {0}/below/file", tree.display());
+        let set_up =
+            format!("mount -t tmpfs none {0}/below && printf below > {0}/below/file", tree.display());
         let source = tree.to_string_lossy().into_owned();
         container.edit(|config| {
             config.mount("/mnt", "bind", &source, &[option]);
@@ -274,7 +281,8 @@ fn directories_made_for_a_target_inherit_the_set_group_bit() -> Outcome {
 #[test]
 fn tmpcopyup_copies_what_it_covers_with_modes_and_owners() -> Outcome {
     use std::os::unix::fs::chown;
-    let script = "cat /covered/file; stat -c '%a %u' /covered/deep; readlink /covered/link; touch /covered/new";
+    let script =
+        "cat /covered/file; stat -c '%a %u' /covered/deep; readlink /covered/link; touch /covered/new";
     let container = shell(script, |config| {
         config.mount("/covered", "tmpfs", "tmpfs", &["tmpcopyup"]);
     })?;
@@ -352,8 +360,12 @@ fn propagation_is_what_the_mount_asks_for() -> Outcome {
 
 #[test]
 fn the_roots_propagation_is_what_the_config_asks_for() -> Outcome {
-    let cases = [("shared", "shared:", true), ("private", "shared:", false), ("slave", "shared:", false),
-        ("unbindable", "unbindable", true)];
+    let cases = [
+        ("shared", "shared:", true),
+        ("private", "shared:", false),
+        ("slave", "shared:", false),
+        ("unbindable", "unbindable", true),
+    ];
     for (propagation, word, present) in cases {
         let container = shell("grep ' / / ' /proc/self/mountinfo || cat /proc/self/mountinfo", |config| {
             config["linux"]["rootfsPropagation"] = propagation.into();
@@ -385,7 +397,8 @@ fn a_mount_of_the_host_reaches_a_slave_in_the_container_and_never_back() -> Outc
 #[test]
 fn proc_and_sys_must_be_plain_directories() -> Outcome {
     // CVE-2019-19921, CVE-2023-27561, CVE-2025-54867: a symlink there moves masks and labels elsewhere.
-    for (place, target) in [("proc", "/etc"), ("proc", "../../HOST"), ("sys", "/etc"), ("proc", "/no/where")] {
+    for (place, target) in [("proc", "/etc"), ("proc", "../../HOST"), ("sys", "/etc"), ("proc", "/no/where")]
+    {
         let container = shell("true", |_| {})?;
         let outside = canary(&container)?;
         fs::remove_dir(container.rootfs().join(place))?;
@@ -411,8 +424,16 @@ fn proc_may_not_be_a_file() -> Outcome {
 
 #[test]
 fn nothing_but_a_short_list_may_be_mounted_below_proc() -> Outcome {
-    let refused = ["/proc", "/proc/self", "/proc/self/attr", "/proc/1", "/proc/sys", "/proc/sys/kernel/core_pattern",
-        "/proc/../proc/self", "/proc/thread-self/attr"];
+    let refused = [
+        "/proc",
+        "/proc/self",
+        "/proc/self/attr",
+        "/proc/1",
+        "/proc/sys",
+        "/proc/sys/kernel/core_pattern",
+        "/proc/../proc/self",
+        "/proc/thread-self/attr",
+    ];
     for target in refused {
         let container = shell("true", |config| {
             config.mount(target, "tmpfs", "tmpfs", &[]);
@@ -605,7 +626,10 @@ fn an_error_of_a_mount_names_its_place_in_the_config() -> Outcome {
 fn a_list_of_two_hundred_mounts_is_carried_out() -> Outcome {
     let container = shell("grep -c ' /many/' /proc/self/mounts", |config| {
         for number in 0..200 {
-            config.push("/mounts", json!({"destination": format!("/many/{number}"), "type": "tmpfs", "source": "m"}));
+            config.push(
+                "/mounts",
+                json!({"destination": format!("/many/{number}"), "type": "tmpfs", "source": "m"}),
+            );
         }
     })?;
     container.run()?.prints("200");

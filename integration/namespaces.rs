@@ -4,8 +4,14 @@ use std::fs;
 
 use crate::support::{Container, Outcome, Process, is_peer, skip};
 
-const KINDS: [(&str, &str); 6] =
-    [("pid", "pid"), ("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("mount", "mnt"), ("cgroup", "cgroup")];
+const KINDS: [(&str, &str); 6] = [
+    ("pid", "pid"),
+    ("network", "net"),
+    ("ipc", "ipc"),
+    ("uts", "uts"),
+    ("mount", "mnt"),
+    ("cgroup", "cgroup"),
+];
 
 fn own(kind: &str) -> anyhow::Result<String> {
     Process::open(std::process::id() as i32)?.namespace(kind)
@@ -231,7 +237,10 @@ fn a_container_in_the_hosts_mount_namespace_runs() -> Outcome {
         config.without_namespace("mount").args(&["/bin/echo", "hello"]);
         config["linux"]["maskedPaths"] = serde_json::json!([]);
         config["linux"]["readonlyPaths"] = serde_json::json!([]);
-        config.shell_hook("createRuntime", "touch \"$(sed -n 's/.*\"bundle\": *\"\\([^\"]*\\)\".*/\\1/p')/hook-ran\"");
+        config.shell_hook(
+            "createRuntime",
+            "touch \"$(sed -n 's/.*\"bundle\": *\"\\([^\"]*\\)\".*/\\1/p')/hook-ran\"",
+        );
     })?;
     let words = ["run", &container.id];
     container.runtime(words).under(["unshare", "--mount"]).output()?.prints("hello");

@@ -357,7 +357,8 @@ fn raising_a_hard_limit_without_the_right_to_is_a_clear_error() -> Outcome {
     })?;
     let words = ["run", &container.id];
     let output = container.runtime(words).after("ulimit -n 300");
-    let output = output.under(["setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource"]).output()?;
+    let output =
+        output.under(["setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource"]).output()?;
     output.fails(1, "operation not permitted");
     if !is_peer() {
         output.fails(1, "RLIMIT_NOFILE");

@@ -55,7 +55,8 @@ fn a_call_that_kills_ends_the_program_by_a_signal() -> Outcome {
 #[test]
 fn the_filter_is_installed_with_and_without_no_new_privileges() -> Outcome {
     for no_new_privileges in [true, false] {
-        let container = with(forbidding(&["mkdir", "mkdirat"]), "grep Seccomp: /proc/self/status; mkdir /tmp/x || true")?;
+        let container =
+            with(forbidding(&["mkdir", "mkdirat"]), "grep Seccomp: /proc/self/status; mkdir /tmp/x || true")?;
         container.edit(|config| config["process"]["noNewPrivileges"] = no_new_privileges.into())?;
         let output = container.run()?;
         output.prints("Seccomp:\t2");

@@ -21,8 +21,17 @@ fn kill_sends_the_signal_that_is_named_in_any_form() -> Outcome {
     let (container, mut bell) = listener()?;
     container.detach()?;
     assert_eq!(bell.line()?, "up");
-    let forms = [("TERM", "TERM"), ("SIGTERM", "TERM"), ("term", "TERM"), ("sigusr1", "USR1"), ("15", "TERM"),
-        ("1", "HUP"), ("HUP", "HUP"), ("10", "USR1"), ("INT", "INT")];
+    let forms = [
+        ("TERM", "TERM"),
+        ("SIGTERM", "TERM"),
+        ("term", "TERM"),
+        ("sigusr1", "USR1"),
+        ("15", "TERM"),
+        ("1", "HUP"),
+        ("HUP", "HUP"),
+        ("10", "USR1"),
+        ("INT", "INT"),
+    ];
     for (form, expected) in forms {
         container.kill(form)?.ok();
         assert_eq!(bell.line()?, format!("got {expected}"), "{form}");
@@ -107,8 +116,14 @@ fn in_the_foreground() -> anyhow::Result<(Container, crate::support::Fifo, Runni
 #[test]
 fn run_passes_signals_on_to_the_program() -> Outcome {
     let (_container, mut bell, mut running) = in_the_foreground()?;
-    let signals = [(Signal::HUP, "HUP"), (Signal::INT, "INT"), (Signal::TERM, "TERM"), (Signal::USR1, "USR1"),
-        (Signal::QUIT, "QUIT"), (Signal::CONT, "CONT")];
+    let signals = [
+        (Signal::HUP, "HUP"),
+        (Signal::INT, "INT"),
+        (Signal::TERM, "TERM"),
+        (Signal::USR1, "USR1"),
+        (Signal::QUIT, "QUIT"),
+        (Signal::CONT, "CONT"),
+    ];
     for (signal, name) in signals {
         running.signal(signal)?;
         assert_eq!(bell.line()?, format!("got {name}"));

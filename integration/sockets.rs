@@ -111,7 +111,9 @@ fn the_program_finds_the_notify_socket_below_run() -> Outcome {
         return skip("known: runc waits for ever for a program that ends without a word");
     }
     let container = Container::with(|config| {
-        config.shell("echo $NOTIFY_SOCKET; test -S $NOTIFY_SOCKET; touch /run/notify/x 2>/dev/null || echo read-only");
+        config.shell(
+            "echo $NOTIFY_SOCKET; test -S $NOTIFY_SOCKET; touch /run/notify/x 2>/dev/null || echo read-only",
+        );
     })?;
     let manager = Manager::listen(&container)?;
     let words = ["run", "-d", &container.id];
@@ -130,7 +132,8 @@ fn readiness_is_relayed_with_the_main_pid() -> Outcome {
     let manager = Manager::listen(&container)?;
     container.runtime(["create", &container.id]).env("NOTIFY_SOCKET", &manager.path).output()?.ok();
     let pid = container.init()?.pid;
-    let mut start = container.runtime(["start", &container.id]).env("NOTIFY_SOCKET", &manager.path).spawn()?;
+    let mut start =
+        container.runtime(["start", &container.id]).env("NOTIFY_SOCKET", &manager.path).spawn()?;
     assert_eq!(bell.line()?, "up");
     // The test plays the service too: it sends to the socket through the container's root directory.
     let (service, inside) = (UnixDatagram::unbound()?, format!("/proc/{pid}/root/run/notify/notify.sock"));

@@ -179,8 +179,18 @@ fn ps_of_a_stopped_container_is_no_error() -> Outcome {
 }
 
 /// What can happen to a state file, by hand or by a full disk.
-const SPOILT: [&str; 10] =
-    ["", "null", "{}", "[]", "\0\0\0\0", "{\"id\":", "\"text\"", "{\"pid\":\"x\"}", "{\"init_process_pid\":-1}", "42"];
+const SPOILT: [&str; 10] = [
+    "",
+    "null",
+    "{}",
+    "[]",
+    "\0\0\0\0",
+    "{\"id\":",
+    "\"text\"",
+    "{\"pid\":\"x\"}",
+    "{\"init_process_pid\":-1}",
+    "42",
+];
 
 #[test]
 fn a_spoilt_state_is_an_error_and_never_a_crash() -> Outcome {

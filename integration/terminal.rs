@@ -19,7 +19,11 @@ fn socket(container: &Container) -> anyhow::Result<DescriptorSocket> {
 }
 
 /// One command with a console socket and this container's id.
-fn with_socket(container: &Container, socket: &DescriptorSocket, words: &[&str]) -> anyhow::Result<crate::support::Output> {
+fn with_socket(
+    container: &Container,
+    socket: &DescriptorSocket,
+    words: &[&str],
+) -> anyhow::Result<crate::support::Output> {
     let path = socket.path.to_string_lossy().into_owned();
     let words: Vec<&str> = words.iter().copied().chain(["--console-socket", &path]).collect();
     container.command(&words)
@@ -31,7 +35,11 @@ fn create_sends_one_message_with_the_master_of_the_terminal() -> Outcome {
     let socket = socket(&container)?;
     with_socket(&container, &socket, &["create"])?.ok();
     let received = socket.receive()?;
-    assert!(received.payload.starts_with("/dev/p"), "the payload is the terminal's name: {:?}", received.payload);
+    assert!(
+        received.payload.starts_with("/dev/p"),
+        "the payload is the terminal's name: {:?}",
+        received.payload
+    );
     assert!(received.is_closed()?, "one message and no more");
     let console = received.console()?;
     let init = container.init()?;
@@ -55,7 +63,8 @@ fn run_detached_sends_the_terminal_too() -> Outcome {
 
 #[test]
 fn all_three_streams_are_the_terminal() -> Outcome {
-    let container = with_terminal("for n in 0 1 2; do readlink /proc/self/fd/$n; done; exec sleep 1000", |_| {})?;
+    let container =
+        with_terminal("for n in 0 1 2; do readlink /proc/self/fd/$n; done; exec sleep 1000", |_| {})?;
     let socket = socket(&container)?;
     with_socket(&container, &socket, &["run", "-d"])?.ok();
     let console = socket.receive()?.console()?;
@@ -236,7 +245,8 @@ fn a_persons_resizing_is_passed_on() -> Outcome {
 
 #[test]
 fn a_persons_interrupt_goes_to_the_program_not_the_runtime() -> Outcome {
-    let script = "trap 'echo interrupted; exit 5' INT; echo up; while :; do sleep 1000 & wait $! || true; done";
+    let script =
+        "trap 'echo interrupted; exit 5' INT; echo up; while :; do sleep 1000 & wait $! || true; done";
     let container = with_terminal(script, |_| {})?;
     let terminal = Terminal::open(20, 70)?;
     let mut running = container.runtime(["run", &container.id]).spawn_on(&terminal)?;
@@ -321,7 +331,8 @@ fn a_terminal_can_be_had_though_the_caller_has_none() -> Outcome {
 
 #[test]
 fn a_hangup_of_the_terminal_ends_run() -> Outcome {
-    let container = with_terminal("trap 'exit 3' HUP; echo up; while :; do sleep 1000 & wait $! || true; done", |_| {})?;
+    let container =
+        with_terminal("trap 'exit 3' HUP; echo up; while :; do sleep 1000 & wait $! || true; done", |_| {})?;
     let terminal = Terminal::open(20, 70)?;
     let mut running = container.runtime(["run", &container.id]).spawn_on(&terminal)?;
     terminal.wait_for("up")?;
@@ -338,7 +349,12 @@ fn a_link_in_place_of_the_console_leads_nowhere() -> Outcome {
             for place in ["/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"] {
                 config.without_mount(place);
             }
-            config.mount("/dev/pts", "devpts", "devpts", &["newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]);
+            config.mount(
+                "/dev/pts",
+                "devpts",
+                "devpts",
+                &["newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+            );
             config["root"]["readonly"] = readonly.into();
         })?;
         let outside = container.path("HOST");

@@ -163,7 +163,8 @@ impl Container {
     }
 
     pub fn exec_invocation(&self, flags: &[&str], words: &[&str]) -> Invocation {
-        let all = ["exec"].iter().chain(flags).copied().chain([self.id.as_str()]).chain(words.iter().copied());
+        let all =
+            ["exec"].iter().chain(flags).copied().chain([self.id.as_str()]).chain(words.iter().copied());
         self.runtime(all)
     }
 

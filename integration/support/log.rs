@@ -8,7 +8,9 @@ use serde_json::Value;
 /// The objects of a JSON log, one a line.
 pub fn entries(path: &Path) -> Result<Vec<Value>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("read log {path:?}"))?;
-    text.lines().map(|line| serde_json::from_str(line).with_context(|| format!("log line {line:?}"))).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).with_context(|| format!("log line {line:?}")))
+        .collect()
 }
 
 /// Those that are errors.

@@ -85,7 +85,8 @@ impl Process {
     }
 
     fn describe(&self) -> String {
-        let read = |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", self.pid)).unwrap_or_default();
+        let read =
+            |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", self.pid)).unwrap_or_default();
         format!("{} {}", read("cmdline").replace('\0', " "), read("wchan"))
     }
 }

@@ -36,7 +36,8 @@ fn applets() -> Result<&'static [String]> {
     if let Some(applets) = APPLETS.get() {
         return Ok(applets);
     }
-    let list = Command::new("/bin/busybox").arg("--list").output().context("the tests need busybox-static")?;
+    let list =
+        Command::new("/bin/busybox").arg("--list").output().context("the tests need busybox-static")?;
     ensure!(list.status.success(), "busybox --list failed");
     let names = String::from_utf8(list.stdout)?.lines().map(str::to_string).collect();
     Ok(APPLETS.get_or_init(|| names))

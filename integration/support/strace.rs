@@ -57,7 +57,8 @@ fn child_in_new_namespace(call: &str) -> Option<&str> {
 
 /// Quoted strings of a call to the file system that begin with a slash.
 fn absolute_strings(call: &str) -> Vec<&str> {
-    let writes_data = ["write", "read", "send", "recv", "pwrite", "pread", "prctl", "sethostname", "keyctl", "add_key"];
+    let writes_data =
+        ["write", "read", "send", "recv", "pwrite", "pread", "prctl", "sethostname", "keyctl", "add_key"];
     if writes_data.iter().any(|name| call.starts_with(name) && !call.starts_with("readlink")) {
         return Vec::new();
     }
