@@ -1,10 +1,27 @@
 //! Reads config.json and process files.
+//!
+//! The common path parses once, straight into types. Only a config that the types refuse, or in which they cannot
+//! tell absent from zero, is parsed a second time: mended where runc would accept it (`mend`), or reported with
+//! the place that is wrong.
 
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use nix::libc::O_NONBLOCK;
 use oci_spec::runtime::{Process, Spec};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use crate::report::Result;
+use super::{mend, pointer};
+use crate::fail;
+use crate::report::{Code, Context, Error, Result, log};
+
+/// The largest file that is read, in bytes. The largest configs known have a few megabytes.
+const LIMIT: u64 = 64 << 20;
+
+const CONFIG: &str = "config.json";
 
 /// A bundle as it was found.
 pub struct Bundle {
@@ -17,15 +34,125 @@ pub struct Bundle {
     pub rootfs: PathBuf,
 }
 
-/// Reads `directory`/config.json (at most 64 MiB). Missing: `JSON specification file config.json not found`.
+/// Reads `directory`/config.json (at most 64 MiB) and finds the root filesystem.
+///
+/// # Errors
+/// No such directory or file (`JSON specification file config.json not found`), a config that does not parse, or
+/// without a root filesystem that is a directory.
 pub fn bundle(directory: &Path) -> Result<Bundle> {
-    todo!()
+    let directory = fs::canonicalize(directory)
+        .with_context(|| format!("open bundle {directory:?}"))
+        .code(Code::Bundle)?;
+    let raw = read_config(&directory)?;
+    let spec = parse(&raw)?;
+    let rootfs = rootfs(&spec, &directory)?;
+    Ok(Bundle { directory, spec, raw, rootfs })
 }
-/// Parses the bytes of a config.json; errors carry the JSON pointer. Warns about and drops unknown capabilities, as runc.
+
+/// A fifo or a device in the place of config.json must not make us wait.
+fn read_config(directory: &Path) -> Result<Vec<u8>> {
+    let path = directory.join(CONFIG);
+    let file = match OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            fail!(Code::Bundle, "JSON specification file {CONFIG} not found")
+        }
+        Err(error) => return Err(error).with_context(|| format!("open {path:?}")).code(Code::Bundle),
+    };
+    if !file.metadata().with_context(|| format!("stat {path:?}"))?.is_file() {
+        fail!(Code::Bundle, "{path:?} is not a regular file");
+    }
+    read(file, &path)
+}
+
+fn read(file: File, path: &Path) -> Result<Vec<u8>> {
+    let mut content = Vec::new();
+    file.take(LIMIT + 1)
+        .read_to_end(&mut content)
+        .with_context(|| format!("read {path:?}"))
+        .code(Code::Bundle)?;
+    if content.len() as u64 > LIMIT {
+        fail!(Code::Bundle, "{path:?} is larger than {} MiB", LIMIT >> 20);
+    }
+    Ok(content)
+}
+
+/// root.path counts from the bundle. Symlinks are followed once, here, by the caller's own right; from here on
+/// the path is what the answer says, and then a descriptor.
+fn rootfs(spec: &Spec, bundle: &Path) -> Result<PathBuf> {
+    let Some(root) = spec.root() else {
+        return Err(Error::new(Code::InvalidConfig, "root must be specified").at("/root"));
+    };
+    if root.path().as_os_str().is_empty() {
+        return Err(Error::new(Code::InvalidConfig, "root path must not be empty").at("/root/path"));
+    }
+    let invalid = || format!("invalid rootfs {:?}", root.path());
+    let rootfs = fs::canonicalize(bundle.join(root.path()))
+        .with_context(invalid)
+        .code(Code::Bundle)
+        .at("/root/path")?;
+    if !rootfs.is_dir() {
+        let error = Error::new(Code::Bundle, "not a directory").context(invalid());
+        return Err(error.at("/root/path"));
+    }
+    Ok(rootfs)
+}
+
+/// Parses the bytes of a config.json; errors carry the JSON pointer. Warns about and drops unknown capabilities, as
+/// runc does.
 pub fn parse(raw: &[u8]) -> Result<Spec> {
-    todo!()
+    match serde_json::from_slice(raw) {
+        Ok(spec) if !mend::is_in_doubt(&spec) => Ok(spec),
+        _ => parse_slowly(raw, mend::config).context(format!("parse {CONFIG}")),
+    }
 }
-/// A `--process` file of exec.
+
+/// A `--process` file of exec; it may be a pipe.
 pub fn process(path: &Path) -> Result<Process> {
-    todo!()
+    let file = File::open(path).with_context(|| format!("open process file {path:?}")).code(Code::Bundle)?;
+    parse_process(&read(file, path)?).with_context(|| format!("parse process file {path:?}"))
 }
+
+/// The content of a process file.
+fn parse_process(raw: &[u8]) -> Result<Process> {
+    match serde_json::from_slice(raw) {
+        Ok(process) if !mend::is_process_in_doubt(&process) => Ok(process),
+        _ => parse_slowly(raw, mend::process).map_err(in_process_file),
+    }
+}
+
+/// An error's pointer is one into config.json: here the place is part of the text.
+fn in_process_file(error: Error) -> Error {
+    match error.pointer() {
+        Some(place) => Error::new(Code::InvalidConfig, format!("{} [{place}]", error.text())),
+        None => error,
+    }
+}
+
+/// Parses to a tree, mends it, and types it with an eye on the place. Says what was mended.
+fn parse_slowly<T: DeserializeOwned>(raw: &[u8], mend: fn(&mut Value) -> Vec<String>) -> Result<T> {
+    let mut tree: Value = serde_json::from_slice(raw).code(Code::InvalidConfig)?;
+    if tree.is_null() {
+        fail!(Code::InvalidConfig, "config cannot be null");
+    }
+    let warnings = mend(&mut tree);
+    let typed = serde_path_to_error::deserialize(tree).map_err(|error| {
+        let place = place(error.path());
+        Error::new(Code::InvalidConfig, error.into_inner()).at(place)
+    })?;
+    warnings.into_iter().for_each(log::warn);
+    Ok(typed)
+}
+
+/// The path as a JSON pointer.
+fn place(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter().fold(String::new(), |place, segment| match segment {
+        Segment::Seq { index } => format!("{place}/{index}"),
+        Segment::Map { key } => pointer::member(&place, key),
+        Segment::Enum { .. } | Segment::Unknown => place,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,14 @@
 //! The bundle: config.json loaded, and validated against the spec and this host.
 
+pub mod default_spec;
+pub mod features;
 pub mod load;
+mod mend;
+pub mod mount_options;
+pub mod namespaces;
+pub mod number_list;
+pub mod path;
+pub mod pointer;
+pub mod proc_mounts;
+pub mod sysctl;
 pub mod validate;

@@ -1,16 +1,20 @@
 //! One file a kernel facility. Knows nothing of containers; errors are plain `Errno`.
 //! The only place with `unsafe`, each block with its reason.
 
+pub mod bpf;
 pub mod capability;
 pub mod cgroup_tree;
 pub mod clone;
 pub mod credentials;
 pub mod device;
+mod environment;
 pub mod fd;
 pub mod host;
+pub mod inherited;
 pub mod keyring;
 pub mod memfd;
 pub mod mount;
+pub mod mountinfo;
 pub mod namespace;
 pub mod network;
 pub mod path;
@@ -23,7 +27,11 @@ pub mod seal;
 pub mod seccomp;
 pub mod signal;
 pub mod socket;
+pub mod spawn;
+mod syscall;
 pub mod terminal;
+#[cfg(test)]
+pub mod testing;
 
 pub use nix::Result;
 pub use nix::errno::Errno;

@@ -1,13 +1,68 @@
 //! Resource limits by their POSIX names.
-use super::Result;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use super::{Errno, Result};
+
+/// Every limit of Linux (`man 2 getrlimit`).
+const LIMITS: [(&str, Resource); 16] = [
+    ("RLIMIT_AS", Resource::RLIMIT_AS),
+    ("RLIMIT_CORE", Resource::RLIMIT_CORE),
+    ("RLIMIT_CPU", Resource::RLIMIT_CPU),
+    ("RLIMIT_DATA", Resource::RLIMIT_DATA),
+    ("RLIMIT_FSIZE", Resource::RLIMIT_FSIZE),
+    ("RLIMIT_LOCKS", Resource::RLIMIT_LOCKS),
+    ("RLIMIT_MEMLOCK", Resource::RLIMIT_MEMLOCK),
+    ("RLIMIT_MSGQUEUE", Resource::RLIMIT_MSGQUEUE),
+    ("RLIMIT_NICE", Resource::RLIMIT_NICE),
+    ("RLIMIT_NOFILE", Resource::RLIMIT_NOFILE),
+    ("RLIMIT_NPROC", Resource::RLIMIT_NPROC),
+    ("RLIMIT_RSS", Resource::RLIMIT_RSS),
+    ("RLIMIT_RTPRIO", Resource::RLIMIT_RTPRIO),
+    ("RLIMIT_RTTIME", Resource::RLIMIT_RTTIME),
+    ("RLIMIT_SIGPENDING", Resource::RLIMIT_SIGPENDING),
+    ("RLIMIT_STACK", Resource::RLIMIT_STACK),
+];
+
+fn resource(name: &str) -> Option<Resource> {
+    LIMITS.iter().find(|(known, _)| *known == name).map(|(_, resource)| *resource)
+}
+
 /// `RLIMIT_NOFILE` -> the number of prlimit(2); None if there is no such limit.
 pub fn number(name: &str) -> Option<u32> {
-    todo!()
+    resource(name).map(|resource| resource as u32)
 }
+
+/// setrlimit(2) on this process. EINVAL: no such limit, or soft above hard. EPERM: the hard limit
+/// would rise, and CAP_SYS_RESOURCE is missing.
 pub fn set(name: &str, soft: u64, hard: u64) -> Result<()> {
-    todo!()
+    setrlimit(resource(name).ok_or(Errno::EINVAL)?, soft, hard)
 }
+
 /// (soft, hard)
 pub fn get(name: &str) -> Result<(u64, u64)> {
-    todo!()
+    getrlimit(resource(name).ok_or(Errno::EINVAL)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_known_by_its_full_name_alone() {
+        assert_eq!(number("RLIMIT_NOFILE"), Some(libc::RLIMIT_NOFILE));
+        assert_eq!(number("RLIMIT_RTTIME"), Some(libc::RLIMIT_RTTIME));
+        for name in ["NOFILE", "RLIMIT_nofile", "RLIMIT_", ""] {
+            assert_eq!(number(name), None, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_set_is_what_is_got() {
+        let (soft, hard) = get("RLIMIT_CORE").unwrap();
+        set("RLIMIT_CORE", 0, hard).unwrap();
+        assert_eq!(get("RLIMIT_CORE").unwrap(), (0, hard));
+        set("RLIMIT_CORE", soft, hard).unwrap();
+        assert_eq!(set("RLIMIT_CORE", 2, 1), Err(Errno::EINVAL));
+    }
 }

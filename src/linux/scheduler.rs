@@ -1,34 +1,179 @@
 //! CPU scheduling, I/O priority, CPU affinity, memory policy.
-use super::Result;
 
+use nix::unistd::Pid;
+
+use super::syscall::done;
+use super::{Errno, Result};
+
+/// More CPUs or nodes than Linux can have (CONFIG_NR_CPUS is at most 8192).
+const MOST: u32 = 8192;
+
+/// The fields of struct sched_attr (`man 2 sched_setattr`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SchedulerAttributes {
     pub policy: u32,
     pub flags: u64,
+    /// -20 to 19, for the non-real-time policies.
     pub nice: i32,
+    /// 1 to 99, for SCHED_FIFO and SCHED_RR.
     pub priority: u32,
+    /// Nanoseconds, for SCHED_DEADLINE; so are the next two.
     pub runtime: u64,
     pub deadline: u64,
     pub period: u64,
 }
 
+/// linux/sched/types.h, the first version, which every kernel takes.
+#[repr(C)]
+struct SchedAttr {
+    size: u32,
+    policy: u32,
+    flags: u64,
+    nice: i32,
+    priority: u32,
+    runtime: u64,
+    deadline: u64,
+    period: u64,
+}
+
 /// sched_setattr(2) on this process.
 pub fn set_scheduler(attributes: &SchedulerAttributes) -> Result<()> {
-    todo!()
+    let raw = SchedAttr {
+        size: size_of::<SchedAttr>() as u32,
+        policy: attributes.policy,
+        flags: attributes.flags,
+        nice: attributes.nice,
+        priority: attributes.priority,
+        runtime: attributes.runtime,
+        deadline: attributes.deadline,
+        period: attributes.period,
+    };
+    // SAFETY: the kernel reads `size` bytes of the structure, which outlives the call.
+    done(unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw, 0) })
 }
-/// ioprio_set(IOPRIO_WHO_PGRP, 0, class << 13 | level), class 1 real-time, 2 best-effort, 3 idle.
+
+/// ioprio_set(2) on our process group: class 1 real-time, 2 best-effort, 3 idle; level 0 to 7.
 pub fn set_io_priority(class: u8, level: u8) -> Result<()> {
-    todo!()
+    /// linux/ioprio.h
+    const IOPRIO_WHO_PGRP: libc::c_int = 2;
+    const IOPRIO_CLASS_SHIFT: u32 = 13;
+    let value = (u32::from(class) << IOPRIO_CLASS_SHIFT) | u32::from(level);
+    // SAFETY: numbers.
+    done(unsafe { libc::syscall(libc::SYS_ioprio_set, IOPRIO_WHO_PGRP, 0, value) })
 }
-/// sched_setaffinity of `pid` (0 = self); an empty list means every CPU number that the mask can hold (the cpuset narrows it).
-pub fn set_cpu_affinity(pid: nix::unistd::Pid, cpus: &[u32]) -> Result<()> {
-    todo!()
+
+/// sched_setaffinity(2) of `pid` (0: this process). An empty list means every CPU: the cpuset narrows it.
+pub fn set_cpu_affinity(pid: Pid, cpus: &[u32]) -> Result<()> {
+    let mask = match cpus.is_empty() {
+        true => vec![u64::MAX; MOST as usize / 64],
+        false => bits(cpus)?,
+    };
+    // SAFETY: the kernel reads the given number of bytes of the mask.
+    done(unsafe {
+        libc::syscall(libc::SYS_sched_setaffinity, pid.as_raw(), size_of_val(mask.as_slice()), mask.as_ptr())
+    })
 }
-/// `0-3,7` -> numbers; None if malformed.
+
+/// The list format of `man 7 cpuset`, `0-3,7`; None if malformed, backwards or beyond what Linux can have.
 pub fn parse_cpu_list(list: &str) -> Option<Vec<u32>> {
-    todo!()
+    let number = |text: &str| {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<u32>().ok().filter(|number| digits && *number < MOST)
+    };
+    let mut numbers = Vec::new();
+    for part in list.trim().split(',') {
+        let part = part.trim();
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last) = (number(first)?, number(last)?);
+        if first > last {
+            return None;
+        }
+        numbers.extend(first..=last);
+    }
+    numbers.sort_unstable();
+    numbers.dedup();
+    Some(numbers)
 }
-/// set_mempolicy(2).
+
+/// set_mempolicy(2). Mode and flags by linux/mempolicy.h; an empty list is the empty set of nodes.
 pub fn set_memory_policy(mode: u32, flags: u32, nodes: &[u32]) -> Result<()> {
-    todo!()
+    let mask = bits(nodes)?;
+    let (pointer, length) = match nodes.is_empty() {
+        true => (std::ptr::null(), 0),
+        // The kernel takes one bit less than it is told.
+        false => (mask.as_ptr(), mask.len() * 64 + 1),
+    };
+    // SAFETY: the kernel reads `length` bits, rounded up to words, less one: all within the mask.
+    done(unsafe { libc::syscall(libc::SYS_set_mempolicy, mode | flags, pointer, length) })
+}
+
+fn bits(numbers: &[u32]) -> Result<Vec<u64>> {
+    let highest = numbers.iter().copied().max().unwrap_or(0);
+    if highest >= MOST {
+        return Err(Errno::EINVAL);
+    }
+    let mut mask = vec![0u64; highest as usize / 64 + 1];
+    for number in numbers {
+        mask[*number as usize / 64] |= 1 << (number % 64);
+    }
+    Ok(mask)
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sched::{CpuSet, sched_getaffinity};
+
+    use super::super::testing::in_child;
+    use super::*;
+
+    #[test]
+    fn a_cpu_list_is_numbers_and_ranges() {
+        assert_eq!(parse_cpu_list("0-3,7"), Some(vec![0, 1, 2, 3, 7]));
+        assert_eq!(parse_cpu_list("5, 1-2,2"), Some(vec![1, 2, 5]));
+        for list in ["", ",", "1-", "-1", "3-1", "a", "+1", "1,,2", "8192", "99999999999", "0-4294967295"] {
+            assert_eq!(parse_cpu_list(list), None, "{list:?}");
+        }
+    }
+
+    #[test]
+    fn affinity_becomes_what_is_asked_and_everything_when_nothing_is() {
+        in_child(|| {
+            let cpus = |set: CpuSet| (0..CpuSet::count()).filter(|cpu| set.is_set(*cpu).unwrap()).count();
+            let all = cpus(sched_getaffinity(Pid::from_raw(0)).unwrap());
+            set_cpu_affinity(Pid::from_raw(0), &[0]).unwrap();
+            assert_eq!(cpus(sched_getaffinity(Pid::from_raw(0)).unwrap()), 1);
+            set_cpu_affinity(Pid::from_raw(0), &[]).unwrap();
+            assert_eq!(cpus(sched_getaffinity(Pid::from_raw(0)).unwrap()), all);
+        });
+    }
+
+    #[test]
+    fn a_scheduler_policy_is_set() {
+        in_child(|| {
+            set_scheduler(&SchedulerAttributes { policy: 3, nice: 5, ..Default::default() }).unwrap();
+            // SAFETY: a number.
+            assert_eq!(unsafe { libc::sched_getscheduler(0) }, libc::SCHED_BATCH);
+            let wrong = SchedulerAttributes { policy: 1, priority: 0, ..Default::default() };
+            assert_eq!(set_scheduler(&wrong), Err(Errno::EINVAL));
+        });
+    }
+
+    #[test]
+    fn an_io_priority_is_set() {
+        in_child(|| {
+            set_io_priority(2, 4).unwrap();
+            // SAFETY: numbers; IOPRIO_WHO_PROCESS is 1.
+            let got = unsafe { libc::syscall(libc::SYS_ioprio_get, 1, 0) };
+            assert_eq!(got, (2 << 13) | 4);
+        });
+    }
+
+    #[test]
+    fn a_memory_policy_of_an_unknown_node_is_refused() {
+        in_child(|| {
+            // MPOL_DEFAULT takes no nodes; MPOL_BIND (2) needs some that exist.
+            set_memory_policy(0, 0, &[]).unwrap();
+            assert!(set_memory_policy(2, 0, &[8000]).is_err());
+        });
+    }
 }

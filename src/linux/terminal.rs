@@ -1,44 +1,150 @@
-//! Pseudo-terminals.
-use super::Result;
-use std::os::fd::{BorrowedFd, OwnedFd};
+//! Pseudo-terminals (`man 4 pts`, `man 2 TIOCSCTTY`).
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::fcntl::OFlag;
+use nix::sys::stat::{SFlag, fstat, major};
+use nix::sys::termios::{OutputFlags, SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
+
+use super::syscall::{descriptor, done};
+use super::{Errno, Result};
+
+/// Major numbers of the slaves of devpts (Documentation/admin-guide/devices.txt).
+const SLAVE_MAJORS: std::ops::RangeInclusive<u64> = 136..=143;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
     pub rows: u16,
     pub columns: u16,
 }
-/// A new pair from an open `ptmx` node (verified: devpts magic or char 5:2): master is `ptmx` itself unlocked, slave by TIOCGPTPEER.
-/// Returns the slave; verified to be a char device 136..143 of devpts.
+
+/// The slave of a master, opened through the master itself (TIOCGPTPEER): no path can be in between. Proven to
+/// be a pseudo-terminal's slave.
 pub fn open_slave(master: BorrowedFd) -> Result<OwnedFd> {
-    todo!()
+    let unlocked: libc::c_int = 0;
+    // SAFETY: the kernel reads one int.
+    done(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK, &unlocked) }.into())?;
+    let flags = (OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).bits();
+    // SAFETY: the call takes flags and makes a new descriptor.
+    let slave = unsafe { descriptor(libc::ioctl(master.as_raw_fd(), libc::TIOCGPTPEER, flags).into()) }?;
+    let stat = fstat(&slave)?;
+    let is_char = stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFCHR.bits();
+    match is_char && SLAVE_MAJORS.contains(&major(stat.st_rdev)) {
+        true => Ok(slave),
+        false => Err(Errno::ENOTTY),
+    }
 }
-/// `/dev/pts/N` by TIOCGPTN.
+
+/// `/dev/pts/N`, as the container knows it (TIOCGPTN).
 pub fn slave_name(master: BorrowedFd) -> Result<String> {
-    todo!()
+    let mut number: libc::c_uint = 0;
+    // SAFETY: the kernel writes one unsigned int.
+    done(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTN, &mut number) }.into())?;
+    Ok(format!("/dev/pts/{number}"))
 }
+
 pub fn set_size(fd: BorrowedFd, size: Size) -> Result<()> {
-    todo!()
+    let raw = libc::winsize { ws_row: size.rows, ws_col: size.columns, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the kernel reads one winsize.
+    done(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCSWINSZ, &raw) }.into())
 }
+
 pub fn size(fd: BorrowedFd) -> Result<Size> {
-    todo!()
+    let mut raw = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the kernel writes one winsize.
+    done(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCGWINSZ, &mut raw) }.into())?;
+    Ok(Size { rows: raw.ws_row, columns: raw.ws_col })
 }
-/// TIOCSCTTY.
+
+/// TIOCSCTTY: the terminal of this session, which we lead and which has none.
 pub fn make_controlling(fd: BorrowedFd) -> Result<()> {
-    todo!()
+    // SAFETY: the argument is the number 0: nobody's terminal is stolen.
+    done(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCSCTTY, 0) }.into())
 }
+
 pub fn is_terminal(fd: BorrowedFd) -> bool {
-    todo!()
+    nix::unistd::isatty(fd).unwrap_or(false)
 }
-/// OPOST's ONLCR off on a master, as runc does for console sockets.
+
+/// ONLCR off: who reads the master gets what the program wrote, as runc does for console sockets.
 pub fn clear_onlcr(fd: BorrowedFd) -> Result<()> {
-    todo!()
+    let mut modes = tcgetattr(fd)?;
+    modes.output_flags.remove(OutputFlags::ONLCR);
+    tcsetattr(fd, SetArg::TCSANOW, &modes)
 }
+
 /// Raw mode until dropped.
 pub struct RawMode {
     fd: OwnedFd,
-    saved: nix::sys::termios::Termios,
+    saved: Termios,
 }
+
 impl RawMode {
     pub fn enter(fd: BorrowedFd) -> Result<Self> {
-        todo!()
+        let saved = tcgetattr(fd)?;
+        let fd = nix::unistd::dup(fd)?;
+        super::fd::set_cloexec(fd.as_raw_fd(), true)?;
+        let mut raw = saved.clone();
+        cfmakeraw(&mut raw);
+        tcsetattr(&fd, SetArg::TCSANOW, &raw)?;
+        Ok(Self { fd, saved })
+    }
+}
+
+impl Drop for RawMode {
+    fn drop(&mut self) {
+        // A terminal that has gone away needs no modes.
+        let _ = tcsetattr(self.fd.as_fd(), SetArg::TCSADRAIN, &self.saved);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::fcntl::open;
+    use nix::sys::stat::Mode;
+    use nix::sys::termios::LocalFlags;
+
+    use super::*;
+
+    fn master() -> OwnedFd {
+        open("/dev/ptmx", OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC, Mode::empty()).unwrap()
+    }
+
+    #[test]
+    fn a_slave_talks_to_its_master() {
+        let master = master();
+        let slave = open_slave(master.as_fd()).unwrap();
+        assert!(is_terminal(slave.as_fd()));
+        assert!(slave_name(master.as_fd()).unwrap().starts_with("/dev/pts/"));
+        clear_onlcr(master.as_fd()).unwrap();
+        super::super::fd::write_all(slave.as_fd(), b"a\n").unwrap();
+        let mut buffer = [0u8; 8];
+        assert_eq!(super::super::fd::read(master.as_fd(), &mut buffer).unwrap(), 2);
+    }
+
+    #[test]
+    fn a_size_set_on_one_end_is_seen_on_the_other() {
+        let master = master();
+        let slave = open_slave(master.as_fd()).unwrap();
+        set_size(master.as_fd(), Size { rows: 12, columns: 34 }).unwrap();
+        assert_eq!(size(slave.as_fd()).unwrap(), Size { rows: 12, columns: 34 });
+    }
+
+    #[test]
+    fn raw_mode_ends_when_it_is_dropped() {
+        let master = master();
+        let slave = open_slave(master.as_fd()).unwrap();
+        let echoes = || tcgetattr(&slave).unwrap().local_flags.contains(LocalFlags::ECHO);
+        assert!(echoes());
+        let raw = RawMode::enter(slave.as_fd()).unwrap();
+        assert!(!echoes());
+        drop(raw);
+        assert!(echoes());
+    }
+
+    #[test]
+    fn what_is_no_master_has_no_slave() {
+        let null = std::fs::File::open("/dev/null").unwrap();
+        assert!(open_slave(null.as_fd()).is_err());
     }
 }

@@ -1,43 +1,129 @@
-//! The whole of a config to the whole of a plan.
-
-use std::path::Path;
+//! The whole of a config to the whole of a plan: the list of everything that init does, in its order.
+//!
+//! The order is runc's (libcontainer/standard_init_linux.go), since hooks, profiles and images rely on it.
+//! Comments here say only why a step stands where it stands.
 
 use oci_spec::runtime::{Process, Spec};
 
-use super::types::{ExecPlan, Plan};
-use crate::linux::cgroup_tree::CgroupTree;
+use super::steps::Steps;
+use super::types::{Action, Cgroup, EnterRoot, Plan, Rootfs, Step};
+use super::{devices, hooks, namespaces, process, resources, rootfs, sysctl};
+use crate::bundle::{namespaces as wanted, path};
+use crate::fail;
+use crate::linux::mount::{Propagation, PropagationKind};
 use crate::linux::namespace::Kind;
-use crate::report::Result;
+use crate::report::{Code, Result};
 
-/// What the command line and the host add to the config.
-pub struct Options<'a> {
-    pub id: &'a str,
-    pub rootfs: &'a Path,
-    pub no_pivot: bool,
-    pub no_new_keyring: bool,
-    /// --preserve-fds.
-    pub preserve_fds: u32,
-    /// LISTEN_FDS of the caller's environment.
-    pub listen_fds: u32,
-    /// NOTIFY_SOCKET relay: host directory to bind read-only at /run/notify, if any.
-    pub notify_directory: Option<&'a Path>,
-    pub cgroup_tree: &'a CgroupTree,
-}
+pub use super::exec::exec;
+pub use super::options::{ExecOptions, Options};
 
 /// Compiles a validated config.
 pub fn container(spec: &Spec, options: &Options) -> Result<Plan> {
-    todo!()
+    let process = process_of(spec)?;
+    let namespaces = namespaces::split(spec, options.cgroup_tree);
+    let root = root(spec, options);
+    Ok(Plan {
+        id_maps: namespaces::id_maps(spec),
+        cgroup: Cgroup {
+            path: resources::cgroups_path(spec),
+            resources: resources::resources(spec),
+            intel_rdt: spec.linux().as_ref().and_then(|linux| linux.intel_rdt().clone()),
+        },
+        hooks: hooks::parent(spec),
+        terminal: process.terminal().unwrap_or(false),
+        steps: steps(spec, process, options, &root, &namespaces),
+        new_namespaces: namespaces.new,
+        joined_namespaces: namespaces.joined,
+        rootfs: root,
+    })
 }
 
-/// Compiles one more process: `process` is the config's with the command line's overrides, or a --process file.
-/// `spec` is the container's frozen config. `namespaces` are those of init that differ from the caller's.
-pub fn exec(spec: &Spec, process: &Process, namespaces: &[Kind], options: &ExecOptions) -> Result<ExecPlan> {
-    todo!()
+fn process_of(spec: &Spec) -> Result<&Process> {
+    match spec.process() {
+        Some(process) => Ok(process),
+        None => fail!(Code::InvalidConfig, "process property must not be empty"),
+    }
 }
 
-pub struct ExecOptions {
-    pub preserve_fds: u32,
-    pub listen_fds: u32,
-    pub no_new_keyring: bool,
-    pub id: String,
+/// Where the container's files come from, and how they become `/`.
+fn root(spec: &Spec, options: &Options) -> Rootfs {
+    let enter = match (wanted::has(spec, Kind::Mount), options.no_pivot) {
+        (false, _) => EnterRoot::Chroot,
+        (true, true) => EnterRoot::Move,
+        (true, false) => EnterRoot::Pivot,
+    };
+    // Slave, not private: unmounts on the host must reach the container, or its copies keep devices busy.
+    let default = Propagation { kind: PropagationKind::Slave, recursive: true };
+    let propagation = rootfs::propagation(spec).unwrap_or(default);
+    Rootfs { path: path::clean(options.rootfs), enter, propagation }
+}
+
+fn steps(
+    spec: &Spec,
+    process: &Process,
+    options: &Options,
+    root: &Rootfs,
+    namespaces: &namespaces::Namespaces,
+) -> Vec<Step> {
+    let mounts = rootfs::mounts(spec, options);
+    let rootfs_hooks = hooks::create_container(spec);
+    let mut steps = Steps::default();
+
+    // Namespaces. Init's own session and keyring come before anything that the container's files can touch.
+    steps.add(namespaces::join(namespaces));
+    steps.add(namespaces.unshare_cgroup.then_some(Action::UnshareCgroupNamespace));
+    steps.add([Action::NewSession]);
+    steps.add(process::keyring(options.id, options.no_new_keyring));
+    steps.add(namespaces::loopback(spec));
+
+    // The root filesystem, still seen from outside.
+    steps.add([Action::AttachRootfs]);
+    steps.add(mounts.mount);
+    steps.add(devices::make(spec, options.kcore));
+
+    // The parent sets limits and runs hooks here; they may still change the root filesystem and the network.
+    steps.add([Action::AwaitRuntimeHooks]);
+    // The cpuset is in force now: do not keep the affinity of whoever called us.
+    steps.add([Action::SetCpuAffinity(String::new())]);
+    steps.add(rootfs_hooks);
+
+    // The terminal is opened outside, where /dev/pts/ptmx has just been mounted, and attached inside.
+    steps.add(process::open_terminal(process));
+    steps.add([Action::EnterRootfs(root.enter)]);
+    steps.add(rootfs::root_propagation(spec));
+    steps.add(process::working_directory(process));
+    steps.add(process::attach_terminal(process, true));
+
+    // What is made in the root filesystem is made: close it. AppArmor's profile takes effect at exec, but is
+    // written before sysctls and masks, while /proc is still whole.
+    steps.add(mounts.remount_readonly);
+    steps.add(rootfs::readonly_root(spec));
+    steps.add([Action::SetUmask(process::UMASK)]);
+    steps.add(namespaces::names(spec));
+    steps.add(process::apparmor(process));
+    steps.add(sysctl::write(spec));
+    steps.add(rootfs::readonly_paths(spec));
+    steps.add(rootfs::masked_paths(spec));
+
+    // The process's own properties, while it still has the privilege to raise them.
+    steps.add(process::oom_score(process));
+    steps.add(process::rlimits(process));
+    steps.add(process::no_new_privileges(process));
+    steps.add(process::scheduling(process));
+    steps.add(process::personality(spec));
+    steps.add(process::memory_policy(spec));
+    steps.add(process::confine_and_drop(spec, process, process));
+
+    // All that can fail has happened; from the commit on, init outlives its parent.
+    steps.add([Action::AwaitCommit]);
+    steps.add([Action::AwaitStart]);
+    steps.add(hooks::start_container(spec));
+    steps.add([process::execute(process, &environment(options), options.listen_fds, options.preserve_fds)]);
+    steps.0
+}
+
+/// What the command line adds to the program's environment.
+fn environment(options: &Options) -> Vec<String> {
+    let notify = options.notify_directory.map(|_| format!("NOTIFY_SOCKET={}/notify.sock", rootfs::NOTIFY));
+    notify.into_iter().collect()
 }

@@ -1,6 +1,23 @@
 //! config.json -> Plan: all deciding, no side effects.
 
+pub mod compile;
+pub mod exec;
+pub mod seccomp;
 pub mod types;
 
+mod cgroup_mount;
+mod devices;
+mod hooks;
+mod namespaces;
+mod options;
+mod process;
+mod resources;
+mod rootfs;
+mod steps;
+mod sysctl;
+
+#[cfg(test)]
+mod golden;
+
+pub use crate::bundle::mount_options;
 pub use types::*;
-pub mod compile;

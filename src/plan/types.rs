@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use oci_spec::runtime::{Hook, LinuxIntelRdt, LinuxResources, Scheduler};
 use serde::Serialize;
 
-use crate::linux::mount::{Attributes, Propagation};
+pub use crate::bundle::mount_options::FsOption;
+use crate::linux::mount::{Attr, Attributes, Propagation};
 use crate::linux::namespace::Kind;
 
 /// A JSON pointer into config.json, `/mounts/3`.
@@ -41,6 +42,9 @@ pub struct Plan {
 pub struct ExecPlan {
     /// Which namespaces of init to join; all that differ from the caller's.
     pub namespaces: Vec<Kind>,
+    /// CPUs (`0-3,7`) that the process starts on, set by the parent before it enters the container's
+    /// cgroup (execCPUAffinity.initial).
+    pub initial_cpu_affinity: Option<String>,
     pub terminal: bool,
     pub steps: Vec<Step>,
 }
@@ -112,6 +116,19 @@ pub struct Step {
     pub pointer: Option<Pointer>,
 }
 
+impl From<Action> for Step {
+    fn from(action: Action) -> Self {
+        Self { action, pointer: None }
+    }
+}
+
+impl Action {
+    /// The step that does this for the place `pointer` of config.json.
+    pub fn at(self, pointer: impl Into<Pointer>) -> Step {
+        Step { action: self, pointer: Some(pointer.into()) }
+    }
+}
+
 /// What a step does. Paths are absolute container paths, lexically clean.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub enum Action {
@@ -151,6 +168,9 @@ pub enum Action {
     EnterRootfs(EnterRoot),
     /// linux.rootfsPropagation, after the pivot.
     SetRootPropagation(Propagation),
+    /// Make a directory (mode 0755, parents too) unless it is there: process.cwd, as runc does, before
+    /// anything becomes read-only.
+    MakeDirectory(PathBuf),
     /// Bind the terminal's slave on `/dev/console` and make it the controlling terminal and stdio.
     AttachTerminal {
         console: bool,
@@ -181,7 +201,8 @@ pub enum Action {
         class: IoClass,
         level: u8,
     },
-    /// CPU list (`0-3,7`) to run on; empty for every CPU the cgroup has.
+    /// CPU list (`0-3,7`) to run on; empty for every CPU the cgroup has (where that is refused, the
+    /// affinity stays as it is: no reason to fail).
     SetCpuAffinity(String),
     SetPersonality {
         domain: u64,
@@ -212,7 +233,8 @@ pub enum Action {
     AwaitCommit,
     /// Wait on the fifo for `trug start`.
     AwaitStart,
-    /// startContainer hooks, as the container's own user and confinement.
+    /// startContainer hooks, as the container's own user and confinement. A hook without `env` gets
+    /// the program's, HOME included (runc).
     RunStartContainerHooks(Vec<Hook>),
     /// Close all but stdio and `preserve_fds` more, reset signals, and execve.
     Execute(Command),
@@ -221,7 +243,7 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Command {
     pub args: Vec<String>,
-    /// The last of duplicates kept, in first-seen order.
+    /// Of duplicates only the last, at its own place (runc); no empty HOME.
     pub env: Vec<String>,
     /// Descriptors above stdio that the program keeps (LISTEN_FDS and --preserve-fds).
     pub extra_fds: u32,
@@ -289,8 +311,13 @@ pub enum DeviceKind {
 pub struct Mount {
     pub target: PathBuf,
     pub source: MountSource,
-    /// Flags of this one mount.
+    /// Flags of this one mount. For a bind or a remount with any flag among its options this says
+    /// what every flag becomes, as `mount --bind -o` does: `clear` holds all that are not in `set`.
     pub attributes: Attributes,
+    /// Those of `attributes.clear` that the config names. Where the kernel has locked flags of the source
+    /// (EPERM), the others of `attributes.clear` may stay set; these must not (runc: `cannot clear
+    /// locked flags`). A named `attributes.atime` must be met as well.
+    pub must_clear: Attr,
     /// Flags of this mount and all below (`rro`, …).
     pub recursive_attributes: Attributes,
     /// Propagation changes, in order, after it is attached.
@@ -299,7 +326,8 @@ pub struct Mount {
     pub idmap: Option<MountIdmap>,
     /// The target and its parents must be plain directories, never symlinks (proc and sysfs).
     pub plain_directory: bool,
-    /// SELinux mount label, for filesystems that take one.
+    /// SELinux mount label: the option `context`, but for mqueue, which takes none: there it is the
+    /// label of the root directory.
     pub label: Option<String>,
 }
 
@@ -307,7 +335,11 @@ pub struct Mount {
 pub enum MountSource {
     /// A clone of a host path, made by the parent before the fork.
     Bind { source: PathBuf, recursive: bool },
-    /// A new filesystem.
+    /// A clone of a container path, made by the step: the config names a source below the root
+    /// filesystem, and that must show what earlier steps mounted there.
+    BindInside { source: PathBuf, recursive: bool },
+    /// A new filesystem. A tmpfs without `mode` among its options takes the mode of the directory it
+    /// covers, if that is there already. An empty `source` is not given to the kernel.
     Filesystem { kind: String, source: String, options: Vec<FsOption>, copy_up: bool },
     /// The container's cgroups: v2 whole, or for v1 a tmpfs with one mount a hierarchy.
     Cgroup(CgroupMount),
@@ -317,18 +349,13 @@ pub enum MountSource {
     PropagationOnly,
 }
 
-/// What fsconfig is given: a flag (`ro`) or a pair (`size=64k`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FsOption {
-    pub key: String,
-    pub value: Option<String>,
-}
-
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub enum CgroupMount {
     /// cgroup2 in a cgroup namespace of its own (or the bind of `Plan::cgroup`, where refused).
     Unified { namespaced: bool },
-    /// A tmpfs, one mount a hierarchy under its directory name, and symlinks for co-mounted names.
+    /// A tmpfs (nosuid, nodev, noexec, mode 755; read-only at last if the mount is), one mount a hierarchy under its
+    /// directory name, and symlinks (name, target) for co-mounted names. `Mount::attributes` is for each
+    /// hierarchy: a mount of its own where `namespaced`, else a bind of the container's cgroup in it.
     PerHierarchy { namespaced: bool, hierarchies: Vec<CgroupHierarchy>, symlinks: Vec<(String, String)> },
 }
 

@@ -30,6 +30,8 @@ pub enum Code {
     Unsupported,
     /// The program to run is missing or not executable.
     Executable,
+    /// The program is there, and the kernel would not execute it.
+    Exec,
     /// A hook failed or ran past its time.
     Hook,
     /// A cgroup could not be made, set, frozen or removed.
@@ -91,6 +93,28 @@ impl Error {
     pub fn code(mut self, code: Code) -> Self {
         self.code = code;
         self
+    }
+
+    /// Tells of a second failure, met while cleaning up after this one: there is one error line.
+    pub fn and_then(mut self, second: Error) -> Self {
+        self.errno = self.errno();
+        self.cause = anyhow::Error::msg(format!("{} (and then: {})", self.text(), second.text()));
+        self
+    }
+
+    /// The chain alone, without the errno's name at its end: as programs print errors.
+    pub fn plain(&self) -> String {
+        let text = self.text();
+        let name = self.errno().map(|errno| format!(" ({errno:?})"));
+        match name.and_then(|name| text.strip_suffix(&name).map(str::to_string)) {
+            Some(plain) => plain,
+            None => text,
+        }
+    }
+
+    /// The hint, if there is one.
+    pub fn advice(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 
     /// Its code.
@@ -155,9 +179,8 @@ fn errno_of(link: &(dyn std::error::Error + 'static)) -> Option<Errno> {
 
 /// `no such file or directory (ENOENT)`: the words that callers of runtimes match on, and the name.
 pub fn errno_text(errno: Errno) -> String {
-    let words = errno.desc();
-    let mut letters = words.chars();
-    let first = letters.next().map(|c| c.to_ascii_lowercase());
+    let mut letters = errno.desc().chars();
+    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
     let words: String = first.into_iter().chain(letters).collect();
     format!("{words} ({errno:?})")
 }

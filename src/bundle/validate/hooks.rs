@@ -1,0 +1,37 @@
+//! `hooks` (config.md#posix-platform-hooks).
+
+use oci_spec::runtime::{Hook, Spec};
+
+use super::findings::{Findings, check_text};
+
+pub fn check(spec: &Spec, findings: &mut Findings) {
+    let Some(hooks) = spec.hooks() else { return };
+    let kinds = [
+        ("prestart", hooks.prestart()),
+        ("createRuntime", hooks.create_runtime()),
+        ("createContainer", hooks.create_container()),
+        ("startContainer", hooks.start_container()),
+        ("poststart", hooks.poststart()),
+        ("poststop", hooks.poststop()),
+    ];
+    for (kind, hooks) in kinds {
+        for (index, hook) in hooks.iter().flatten().enumerate() {
+            check_hook(hook, &format!("/hooks/{kind}/{index}"), findings);
+        }
+    }
+}
+
+fn check_hook(hook: &Hook, at: &str, findings: &mut Findings) {
+    if !hook.path().is_absolute() {
+        findings.add(format!("{at}/path"), format!("hook path {:?} is not absolute", hook.path()));
+    }
+    if hook.timeout().is_some_and(|timeout| timeout <= 0) {
+        findings.add(format!("{at}/timeout"), "hook timeout must be greater than zero");
+    }
+    check_text(&hook.path().to_string_lossy(), format!("{at}/path"), findings);
+    for (field, texts) in [("args", hook.args()), ("env", hook.env())] {
+        for (index, text) in texts.iter().flatten().enumerate() {
+            check_text(text, format!("{at}/{field}/{index}"), findings);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! linux.seccomp (config-linux.md#seccomp).
+
+use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction as Action, LinuxSyscall, Spec};
+
+use super::findings::{Findings, check_text};
+
+/// MAX_ERRNO (linux/err.h): the kernel cuts higher ones.
+const ERRNO_MAX: u32 = 4095;
+/// SECCOMP_RET_DATA: what a tracer is told.
+const TRACE_MAX: u32 = 0xffff;
+
+pub fn check(spec: &Spec, findings: &mut Findings) {
+    let Some(seccomp) = spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()) else { return };
+    let at = "/linux/seccomp";
+    if seccomp.default_action() == Action::ScmpActNotify {
+        let text = "SCMP_ACT_NOTIFY cannot be used as default action";
+        findings.add(format!("{at}/defaultAction"), text);
+    }
+    let default_errno = seccomp.default_errno_ret();
+    check_errno(seccomp.default_action(), default_errno, &format!("{at}/defaultErrnoRet"), findings);
+    let rules = seccomp.syscalls().as_deref().unwrap_or_default();
+    for (index, rule) in rules.iter().enumerate() {
+        check_rule(rule, &format!("{at}/syscalls/{index}"), findings);
+    }
+    check_listener(seccomp, rules, at, findings);
+}
+
+fn check_rule(rule: &LinuxSyscall, at: &str, findings: &mut Findings) {
+    if rule.names().is_empty() {
+        findings.add(format!("{at}/names"), "a seccomp rule needs at least one system call");
+    }
+    for (index, name) in rule.names().iter().enumerate() {
+        let pointer = format!("{at}/names/{index}");
+        if name.is_empty() {
+            findings.add(&pointer, "empty string is not a valid syscall");
+        }
+        if name == "write" && rule.action() == Action::ScmpActNotify {
+            // The listener is announced to the parent by a write, which would wait for the listener.
+            findings.add(&pointer, "SCMP_ACT_NOTIFY cannot be used for the write syscall");
+        }
+        check_text(name, pointer, findings);
+    }
+    check_errno(rule.action(), rule.errno_ret(), &format!("{at}/errnoRet"), findings);
+    for (index, argument) in rule.args().iter().flatten().enumerate() {
+        // `man 2 syscall`: six at most.
+        if argument.index() > 5 {
+            let text = format!("system calls have no argument {}", argument.index());
+            findings.add(format!("{at}/args/{index}/index"), text);
+        }
+    }
+}
+
+fn check_errno(action: Action, errno: Option<u32>, at: &str, findings: &mut Findings) {
+    let Some(errno) = errno else { return };
+    let max = match action {
+        Action::ScmpActErrno => ERRNO_MAX,
+        Action::ScmpActTrace => TRACE_MAX,
+        _ => return findings.add(at, format!("{action} does not support errnoRet")),
+    };
+    if errno > max {
+        findings.add(at, format!("errnoRet {errno} is above {max}"));
+    }
+}
+
+fn check_listener(seccomp: &LinuxSeccomp, rules: &[LinuxSyscall], at: &str, findings: &mut Findings) {
+    let path = seccomp.listener_path().as_ref().filter(|path| !path.as_os_str().is_empty());
+    let notifies = rules.iter().any(|rule| rule.action() == Action::ScmpActNotify);
+    if notifies && path.is_none() {
+        findings.add(format!("{at}/listenerPath"), "seccomp listenerPath is not set");
+    }
+    let has_metadata = seccomp.listener_metadata().as_ref().is_some_and(|metadata| !metadata.is_empty());
+    if has_metadata && path.is_none() {
+        findings.add(format!("{at}/listenerMetadata"), "listenerMetadata needs a listenerPath");
+    }
+}

@@ -1,0 +1,143 @@
+//! Freezing and thawing. Whatever goes wrong on the way to frozen, the container is thawed again: a
+//! half-frozen one hangs.
+
+use std::time::{Duration, Instant};
+
+use super::directory::{Directory, is_gone};
+use super::events;
+use super::hierarchy::{Hierarchy, unified};
+use super::procs::Processes;
+use super::tree;
+use crate::fail;
+use crate::report::{Code, Context, Error, Result, log};
+
+const V1_STATE: &str = "freezer.state";
+const V2_STATE: &str = "cgroup.freeze";
+
+/// Freezes every process of the container and of its sub-cgroups.
+///
+/// # Errors
+/// There is no freezer, or not everything is frozen by the deadline (a process in an uninterruptible wait):
+/// the error names the processes, and the container is thawed.
+pub fn freeze(hierarchies: &[Hierarchy], deadline: Duration) -> Result<()> {
+    let freezer = freezer(hierarchies)?;
+    let directory = freezer.existing()?;
+    let end = events::end_of(deadline);
+    let frozen = match freezer.is_unified() {
+        true => freeze_v2(&directory, end),
+        false => freeze_v1(&directory, end),
+    };
+    let failed = match frozen {
+        Ok(true) => return Ok(()),
+        Ok(false) => {
+            let holding = Processes::of(&directory).unwrap_or_default().describe();
+            let text = format!("not all is frozen after {} ms: {holding}", deadline.as_millis());
+            Error::new(Code::Cgroup, text)
+        }
+        Err(error) => error,
+    };
+    if let Err(error) = thaw_one(freezer, &directory) {
+        log::warn(format!("cannot thaw a container that could not be frozen: {error}"));
+    }
+    Err(failed.context(format!("freeze cgroup {:?}", directory.path())))
+}
+
+/// Lets everything run again. Nothing to wait for: the write itself wakes the tasks, in both kinds of tree. A
+/// container in a frozen ancestor runs when that does.
+pub fn thaw(hierarchies: &[Hierarchy]) -> Result<()> {
+    freezer(hierarchies)?;
+    for hierarchy in freezers(hierarchies) {
+        if let Some(directory) = hierarchy.directory()? {
+            thaw_one(hierarchy, &directory)?;
+        }
+    }
+    Ok(())
+}
+
+/// The same for each cgroup below too: what a runtime inside the container has frozen on v1 does not even
+/// die.
+pub fn thaw_all(hierarchies: &[Hierarchy]) -> Result<()> {
+    for hierarchy in freezers(hierarchies) {
+        let Some(directory) = hierarchy.directory()? else { continue };
+        let (file, value) = running(hierarchy);
+        let what = || format!("thaw cgroup {:?} and those below", directory.path());
+        match tree::visit(&directory, &mut |directory| directory.write(file, value)) {
+            Err(errno) if is_gone(errno) => {}
+            thawed => thawed.with_context(what).code(Code::Cgroup)?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether the container itself has been told to freeze, in either kind of tree. One that runs in a frozen
+/// ancestor has not.
+pub fn is_frozen(hierarchies: &[Hierarchy]) -> Result<bool> {
+    for hierarchy in freezers(hierarchies) {
+        let Some(directory) = hierarchy.directory()? else { continue };
+        let file = if hierarchy.is_unified() { V2_STATE } else { "freezer.self_freezing" };
+        match directory.read(file) {
+            Ok(state) if state.trim() == "1" => return Ok(true),
+            Ok(_) => {}
+            Err(errno) if is_gone(errno) => {}
+            Err(errno) => {
+                let what = format!("read {:?}", directory.path().join(file));
+                return Err(Error::from(errno).context(what).code(Code::Cgroup));
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// The one to freeze with: the v1 controller where it is mounted, since others look there first.
+fn freezer(hierarchies: &[Hierarchy]) -> Result<&Hierarchy> {
+    let found =
+        hierarchies.iter().find(|hierarchy| hierarchy.has("freezer")).or_else(|| unified(hierarchies));
+    found.ok_or_else(|| {
+        Error::new(Code::Cgroup, "cannot toggle freezer: cgroups not configured for container")
+    })
+}
+
+/// All that can keep the container frozen.
+fn freezers(hierarchies: &[Hierarchy]) -> impl Iterator<Item = &Hierarchy> {
+    hierarchies.iter().filter(|hierarchy| hierarchy.is_unified() || hierarchy.has("freezer"))
+}
+
+fn thaw_one(hierarchy: &Hierarchy, directory: &Directory) -> Result<()> {
+    let (file, value) = running(hierarchy);
+    write(directory, file, value)
+}
+
+/// What makes a cgroup run.
+fn running(hierarchy: &Hierarchy) -> (&'static str, &'static str) {
+    match hierarchy.is_unified() {
+        true => (V2_STATE, "0"),
+        false => (V1_STATE, "THAWED"),
+    }
+}
+
+fn freeze_v2(directory: &Directory, end: Instant) -> Result<bool> {
+    write(directory, V2_STATE, "1")?;
+    events::wait(directory, "frozen", 1, end).context("wait for cgroup.events").code(Code::Cgroup)
+}
+
+/// v1 has no event for "frozen": the kernel finds out only when the state is read, and says FREEZING while a
+/// task has not come to the refrigerator yet. Asking again also asks those again that forked meanwhile. So
+/// this asks and reads, gives the CPU away in between to who has to come, and ends at the deadline. It is
+/// microseconds unless a task is stuck.
+fn freeze_v1(directory: &Directory, end: Instant) -> Result<bool> {
+    loop {
+        write(directory, V1_STATE, "FROZEN")?;
+        let state = directory.read(V1_STATE).context("read freezer.state").code(Code::Cgroup)?;
+        match state.trim() {
+            "FROZEN" => return Ok(true),
+            "FREEZING" if Instant::now() < end => std::thread::yield_now(),
+            "FREEZING" => return Ok(false),
+            other => fail!(Code::Cgroup, "unexpected state {other} while freezing"),
+        }
+    }
+}
+
+fn write(directory: &Directory, file: &str, value: &str) -> Result<()> {
+    let what = || format!("write {value:?} to {:?}", directory.path().join(file));
+    directory.write(file, value).with_context(what).code(Code::Cgroup)
+}

@@ -1,0 +1,6 @@
+//! Controllers whose files mean the same in v1 and v2.
+
+pub mod cpuset;
+pub mod hugetlb;
+pub mod pids;
+pub mod rdma;

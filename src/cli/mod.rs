@@ -1,0 +1,206 @@
+//! The command line: one file a command, flags and output as runc has them. Makes no system calls
+//! of its own; everything that is done is done in `container/`.
+
+mod arguments;
+mod checkpoint;
+mod create;
+mod delete;
+mod events;
+mod exec;
+mod features;
+mod globals;
+mod help;
+mod kill;
+mod list;
+mod output;
+mod pause;
+mod ps;
+mod restore;
+mod resume;
+mod run;
+mod spec;
+mod start;
+mod state;
+mod update;
+mod values;
+mod version;
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::container::Globals;
+use crate::report::{Code, Error, Result};
+
+use arguments::Fault;
+pub use arguments::subcommand;
+pub use globals::Logging;
+pub use output::print;
+pub use version::program_name;
+
+/// The exit status of a usage error, as of any other.
+const FAILED: u8 = 1;
+
+/// The exit status where a program was to give its own.
+const EXEC_FAILED: u8 = 255;
+
+#[derive(Debug, Parser)]
+#[command(about = help::ABOUT, disable_version_flag = true, args_override_self = true)]
+struct CommandLine {
+    #[command(flatten)]
+    globals: globals::GlobalFlags,
+    /// Print the version, and that of the specification
+    #[arg(short = 'v', long)]
+    version: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Checkpoint(checkpoint::Checkpoint),
+    Create(create::Create),
+    Delete(delete::Delete),
+    Events(events::Events),
+    Exec(exec::Exec),
+    Features(features::Features),
+    Kill(kill::Kill),
+    List(list::List),
+    Pause(pause::Pause),
+    Ps(ps::Ps),
+    Restore(restore::Restore),
+    Resume(resume::Resume),
+    Run(run::Run),
+    Spec(spec::Spec),
+    Start(start::Start),
+    State(state::State),
+    Update(update::Update),
+}
+
+/// What a command line asks for.
+pub enum Request {
+    /// To print this, and no more.
+    Print(String),
+    /// To carry out a command.
+    Carry(Box<Invocation>),
+    /// Nothing that makes sense.
+    Misused(Misuse),
+}
+
+/// A command line that cannot be carried out.
+pub struct Misuse {
+    /// What is wrong, and the help that says how it is done; for standard output.
+    pub help: String,
+    pub error: Error,
+    /// Where the error is logged, as far as that could be read.
+    pub logging: Logging,
+    pub status: u8,
+}
+
+/// A command with its flags.
+pub struct Invocation {
+    logging: Logging,
+    globals: globals::GlobalFlags,
+    command: Command,
+}
+
+/// How a command failed.
+pub struct Failure {
+    pub error: Error,
+    pub status: u8,
+}
+
+/// Reads a command line. `arguments` has the program's name first.
+pub fn parse(arguments: &[OsString]) -> Request {
+    let mut definition = help::lay_out(CommandLine::command(), program_name());
+    let plain = match arguments::normalize(&definition, arguments) {
+        Ok(plain) => plain,
+        Err(fault) => return Request::Misused(misuse(&mut definition, fault)),
+    };
+    let parsed = definition
+        .try_get_matches_from_mut(&plain)
+        .and_then(|matches| CommandLine::from_arg_matches(&matches));
+    match parsed {
+        Ok(CommandLine { version: true, .. }) => Request::Print(version::text()),
+        Ok(CommandLine { command: None, .. }) => Request::Print(definition.render_help().to_string()),
+        Ok(CommandLine { globals, command: Some(command), .. }) => {
+            Request::Carry(Box::new(Invocation { logging: globals.logging(), globals, command }))
+        }
+        Err(answer) if !answer.use_stderr() => Request::Print(answer.to_string()),
+        Err(refusal) => {
+            let fault = Fault::from_clap(&refusal, subcommand(arguments), plain);
+            Request::Misused(misuse(&mut definition, fault))
+        }
+    }
+}
+
+fn misuse(definition: &mut clap::Command, fault: Fault) -> Misuse {
+    let help = match fault.command.as_deref().and_then(|name| definition.find_subcommand_mut(name)) {
+        Some(command) => command.render_help(),
+        None => definition.render_help(),
+    };
+    let error = Error::new(Code::Usage, &fault.text);
+    Misuse {
+        help: format!("Incorrect Usage. {}\n\n{help}", fault.text),
+        error: fault.hint.into_iter().fold(error, Error::hint),
+        logging: Logging::scan(&fault.read),
+        status: fault.status,
+    }
+}
+
+impl Invocation {
+    /// Carries it out; the exit status of what ran, or 0. `ready` is what had to come first.
+    pub fn carry_out(self, ready: Result<()>) -> std::result::Result<u8, Failure> {
+        let failed = self.command.failure();
+        self.logging.open().map_err(|error| Failure { error, status: FAILED })?;
+        let globals = self.globals.resolve().map_err(|error| Failure { error, status: FAILED })?;
+        ready.and_then(|()| self.command.carry_out(&globals)).map_err(failed)
+    }
+}
+
+impl Command {
+    fn carry_out(self, globals: &Globals) -> Result<u8> {
+        match self {
+            Command::Checkpoint(command) => command.carry_out(),
+            Command::Create(command) => command.carry_out(globals),
+            Command::Delete(command) => command.carry_out(globals),
+            Command::Events(command) => command.carry_out(),
+            Command::Exec(command) => command.carry_out(globals),
+            Command::Features(command) => command.carry_out(),
+            Command::Kill(command) => command.carry_out(globals),
+            Command::List(command) => command.carry_out(globals),
+            Command::Pause(command) => command.carry_out(globals),
+            Command::Ps(command) => command.carry_out(globals),
+            Command::Restore(command) => command.carry_out(),
+            Command::Resume(command) => command.carry_out(globals),
+            Command::Run(command) => command.carry_out(globals),
+            Command::Spec(command) => command.carry_out(),
+            Command::Start(command) => command.carry_out(globals),
+            Command::State(command) => command.carry_out(globals),
+            Command::Update(command) => command.carry_out(),
+        }
+    }
+
+    /// How its failures are told: callers know these words and this status.
+    fn failure(&self) -> fn(Error) -> Failure {
+        match self {
+            Command::Create(_) => |error| Failure {
+                error: error.context(format!("{} create failed", program_name())),
+                status: FAILED,
+            },
+            // In the place of the program, as the program's own failure.
+            Command::Run(_) => |error| match error.kind() {
+                Code::Exec => Failure { error, status: EXEC_FAILED },
+                _ => {
+                    Failure { error: error.context(format!("{} run failed", program_name())), status: FAILED }
+                }
+            },
+            // Any other status could be that of the program that was to run.
+            Command::Exec(_) => |error| Failure { error: error.context("exec failed"), status: EXEC_FAILED },
+            _ => |error| Failure { error, status: FAILED },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,242 @@
+//! `exec`: one more process in a running container, confined as the container's own is.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+use nix::sys::stat::fstat;
+use nix::unistd::Pid;
+use oci_spec::runtime::Spec;
+
+use super::exec_process;
+use super::foreground::Foreground;
+use super::handover::{self, Handover};
+use super::making::require_inherited;
+use super::state::{ProcessId, State, Status};
+use super::store::{Container, ContainerId};
+use super::{Globals, find, hooks};
+use crate::bundle::{load, validate};
+use crate::cgroup::Manager;
+use crate::fail;
+use crate::linux::cgroup_tree::CgroupTree;
+use crate::linux::namespace::Kind;
+use crate::linux::procfs::Proc;
+use crate::linux::{inherited, scheduler};
+use crate::plan::seccomp::{self, Filter};
+use crate::plan::{ExecPlan, compile};
+use crate::report::{Code, Context, Error, Result};
+use crate::stage::channel::ToInit;
+use crate::stage::context::{Gate, Prepared};
+use crate::stage::launch::{self, Child, Event, Start};
+
+/// What the command line says.
+#[derive(Debug, Clone, Default)]
+pub struct ExecOptions {
+    pub console_socket: Option<PathBuf>,
+    pub cwd: Option<PathBuf>,
+    pub env: Vec<String>,
+    pub tty: bool,
+    pub user: Option<String>,
+    pub additional_gids: Vec<u32>,
+    pub process: Option<PathBuf>,
+    pub detach: bool,
+    pub pid_file: Option<PathBuf>,
+    pub process_label: Option<String>,
+    pub apparmor: Option<String>,
+    pub no_new_privs: bool,
+    pub caps: Vec<String>,
+    pub preserve_fds: u32,
+    pub cgroup: Vec<String>,
+    pub ignore_paused: bool,
+    pub pidfd_socket: Option<PathBuf>,
+    pub args: Vec<String>,
+}
+
+/// Runs a process in the container; its exit status, or 0 at once if detached.
+///
+/// The config in force is the one that was frozen at create, not what is in the bundle today.
+pub fn exec(globals: &Globals, id: &ContainerId, options: &ExecOptions) -> Result<u8> {
+    let listen_fds = inherited::listen_fds();
+    require_inherited(listen_fds, options.preserve_fds)?;
+    let container = find(globals, id)?;
+    let state = container.load()?;
+    let init = require_running(&container, &state, options.ignore_paused)?;
+    let proc = Proc::open().context("open /proc")?;
+    let Some(held) = init.hold(&proc).context("look for init")? else {
+        fail!(Code::WrongState, "cannot exec in a stopped container");
+    };
+
+    let spec = load::parse(&container.config()?)?;
+    let process = exec_process::build(&spec, options)?;
+    validate::process(&process, "/process")?;
+    let terminal = process.terminal().unwrap_or(false);
+    handover::check_terminal(terminal, options.detach, options.console_socket.as_deref())?;
+    let handover = Handover::connect(
+        options.console_socket.as_deref(),
+        options.pidfd_socket.as_deref(),
+        options.pid_file.as_deref(),
+    )?;
+    let plan = compile::exec(
+        &spec,
+        &process,
+        &foreign_namespaces(&proc, init)?,
+        &compile::ExecOptions {
+            preserve_fds: options.preserve_fds,
+            listen_fds,
+            no_new_keyring: state.no_new_keyring,
+            id: id.as_str().to_string(),
+        },
+    )?;
+
+    let mut foreground = match options.detach {
+        true => None,
+        false => Some(Foreground::begin(false)?),
+    };
+    let mut entering =
+        Entering { state: &state, spec: &spec, plan: &plan, handover: &handover, terminal: None };
+    let child = entering.enter(held, filter(&spec)?, &options.cgroup)?;
+    let terminal = entering.terminal.take();
+    match &mut foreground {
+        None => Ok(0),
+        Some(foreground) => foreground.attend(child.pidfd(), child.pid().as_raw(), terminal, None),
+    }
+}
+
+fn require_running(container: &Container, state: &State, ignore_paused: bool) -> Result<ProcessId> {
+    match container.status(state)? {
+        Status::Stopped => fail!(Code::WrongState, "cannot exec in a stopped container"),
+        Status::Creating => fail!(Code::WrongState, "cannot exec in a container that is still being created"),
+        Status::Paused if !ignore_paused => {
+            fail!(Code::WrongState, "cannot exec in a paused container (use --ignore-paused to override)")
+        }
+        Status::Paused | Status::Created | Status::Running => {}
+    }
+    state.init.ok_or_else(|| Error::new(Code::Internal, "a container that runs has no init"))
+}
+
+fn filter(spec: &Spec) -> Result<Option<Filter>> {
+    match spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()) {
+        Some(profile) => seccomp::compile(profile).at("/linux/seccomp").map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The namespaces of init that are not ours already. Joining one's own user namespace is refused
+/// by the kernel, and the others need not be joined.
+fn foreign_namespaces(proc: &Proc, init: ProcessId) -> Result<Vec<Kind>> {
+    let identity = |namespace: OwnedFd| fstat(&namespace).map(|stat| (stat.st_dev, stat.st_ino));
+    let mut foreign = Vec::new();
+    for kind in Kind::ALL {
+        let name = kind.proc_name();
+        let theirs = match proc.open_namespace(Pid::from_raw(init.pid), name) {
+            // A kernel without this kind.
+            Err(Errno::ENOENT) => continue,
+            theirs => {
+                theirs.and_then(identity).with_context(|| format!("look at init's {name} namespace"))?
+            }
+        };
+        let ours = proc
+            .open_namespace(nix::unistd::getpid(), name)
+            .and_then(identity)
+            .with_context(|| format!("look at our {name} namespace"))?;
+        if ours != theirs {
+            foreign.push(kind);
+        }
+    }
+    Ok(foreign)
+}
+
+struct Entering<'a> {
+    state: &'a State,
+    spec: &'a Spec,
+    plan: &'a ExecPlan,
+    handover: &'a Handover,
+    terminal: Option<OwnedFd>,
+}
+
+impl Entering<'_> {
+    /// Makes the process and brings it to its execve; kills it if anything fails on the way.
+    fn enter(&mut self, init: OwnedFd, filter: Option<Filter>, sub_cgroup: &[String]) -> Result<Child> {
+        let manager = Manager::new(self.state.cgroup.clone());
+        let start = Start {
+            gate: Gate::Channel,
+            proc: Proc::open().context("open /proc")?,
+            prepared: Prepared { filter, ..Prepared::default() },
+            hook_state: hooks::hook_state(self.state),
+            user_namespace: self.plan.namespaces.contains(&Kind::User),
+        };
+        let own = |errno| match sub_cgroup.is_empty() {
+            true => self.cgroup_of_init(&manager),
+            false => Err(Error::from(errno)),
+        };
+        let cgroup = match manager.exec_target(sub_cgroup) {
+            Err(error) if error.errno() == Some(Errno::ENOENT) && sub_cgroup.is_empty() => own(Errno::ENOENT)?,
+            target => target?,
+        };
+        // Where the clone cannot go into a v2 cgroup, a write to cgroup.procs could not either.
+        let placed = cgroup.is_some();
+        let child = launch::spawn_exec(self.plan, start, init, cgroup.as_ref().map(AsFd::as_fd), &own)?;
+        if !placed && let Err(error) = manager.add_exec(child.pid(), sub_cgroup) {
+            child.kill();
+            return Err(error);
+        }
+        match self.bring_up(&child) {
+            Ok(()) => Ok(child),
+            Err(error) => {
+                child.kill();
+                self.handover.remove_pid_file();
+                Err(error)
+            }
+        }
+    }
+
+    /// Where init is now: it can have moved to a cgroup below, and have given controllers to those beside it (a
+    /// container engine in the container); then no process can be put in the container's own.
+    fn cgroup_of_init(&self, manager: &Manager) -> Result<Option<OwnedFd>> {
+        let proc = Proc::open().context("open /proc")?;
+        let tree = CgroupTree::detect(&proc).context("find the cgroup hierarchies")?;
+        let pid = self.state.init.map_or(0, |init| init.pid);
+        manager.init_target(&tree, &proc, Pid::from_raw(pid))
+    }
+
+    fn bring_up(&mut self, child: &Child) -> Result<()> {
+        if let Some(list) = &self.plan.initial_cpu_affinity {
+            set_affinity(child.pid(), list)?;
+        }
+        child.tell(ToInit::Placed)?;
+        loop {
+            match child.next()? {
+                Event::Terminal(master) => self.terminal = Some(master),
+                Event::SeccompListener(listener) => {
+                    handover::send_listener(
+                        self.spec,
+                        &hooks::hook_state(self.state),
+                        child.pid(),
+                        listener,
+                    )?;
+                }
+                Event::Ready => break,
+                Event::RootfsReady => {
+                    fail!(Code::Internal, "an exec'd process has no root filesystem to make")
+                }
+            }
+        }
+        if let Some(master) = self.terminal.take() {
+            self.terminal = self.handover.send_terminal(master)?;
+        }
+        self.handover.send_pidfd("setns", child.pidfd())?;
+        self.handover.write_pid_file(child.pid())?;
+        child.tell(ToInit::Commit)?;
+        child.await_release()
+    }
+}
+
+/// execCPUAffinity.initial: before the cgroup's cpuset can narrow it.
+fn set_affinity(pid: Pid, list: &str) -> Result<()> {
+    let Some(cpus) = scheduler::parse_cpu_list(list) else {
+        fail!(Code::InvalidConfig, "CPU list {list:?} is malformed");
+    };
+    scheduler::set_cpu_affinity(pid, &cpus)
+        .with_context(|| format!("set initial CPU affinity {list:?}"))
+        .at("/process/execCPUAffinity/initial")
+}

@@ -1,0 +1,53 @@
+//! The hooks that commands other than create run: poststart and poststop.
+
+use std::collections::BTreeMap;
+
+use oci_spec::runtime::Hook;
+
+use super::state::State;
+use super::store::Container;
+use crate::bundle::load;
+use crate::report::{Result, log};
+use crate::stage::context::HookState;
+use crate::stage::hook;
+
+/// The facts of a container that a hook is told.
+pub fn hook_state(state: &State) -> HookState {
+    let annotations: BTreeMap<String, String> = state.annotations.clone();
+    HookState {
+        oci_version: state.oci_version.clone(),
+        id: state.id.clone(),
+        bundle: state.bundle.clone(),
+        annotations,
+    }
+}
+
+/// poststart: after the program has started, before `start` returns.
+pub fn run_poststart(hooks: &[Hook], state: &HookState, pid: i32) -> Result<()> {
+    hook::run_all("poststart", hooks, &state.to_json("running", Some(pid)), hook::NO_ENVIRONMENT)
+}
+
+/// poststop: each is run whatever became of the one before; a failure is a warning
+/// (runtime-spec runtime.md#lifecycle, 13).
+pub fn run_poststop(hooks: &[Hook], state: &HookState) {
+    let json = state.to_json("stopped", None);
+    for index in 0..hooks.len() {
+        if let Err(error) = hook::run_one("poststop", hooks, index, &json, hook::NO_ENVIRONMENT) {
+            log::warn(error);
+        }
+    }
+}
+
+/// The poststop hooks of the config that is in force, for `delete`.
+///
+/// A config that cannot be read any more is a warning: the container must be deletable.
+pub fn poststop(container: &Container, state: &State) -> Result<()> {
+    match container.config().and_then(|raw| load::parse(&raw)) {
+        Ok(spec) => {
+            let hooks = spec.hooks().as_ref().and_then(|hooks| hooks.poststop().clone());
+            run_poststop(&hooks.unwrap_or_default(), &hook_state(state));
+        }
+        Err(error) => log::warn(error.context("poststop hooks are not run")),
+    }
+    Ok(())
+}

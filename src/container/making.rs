@@ -1,0 +1,362 @@
+//! What `create` and `run` share: from a bundle to a process that is ready to become the program.
+//!
+//! First everything that can fail without a trace; then the claim on the id and the record of what
+//! will be made; then the making. If that fails, all of it is undone.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
+use oci_spec::runtime::{Hook, Spec};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::create::CreateOptions;
+use super::handover::{self, Handover};
+use super::notify::NotifyRelay;
+use super::state::{FORMAT, Phase, ProcessId, State};
+use super::store::{Container, ContainerId, START_FIFO, Store};
+use super::{Globals, hooks};
+use crate::bundle::load::{self, Bundle};
+use crate::bundle::validate::{self, Situation};
+use crate::cgroup::{Driver, Location, Manager};
+use crate::fail;
+use crate::linux::cgroup_tree::CgroupTree;
+use crate::linux::namespace::Kind;
+use crate::linux::procfs::Proc;
+use crate::linux::{credentials, host, inherited};
+use crate::plan::seccomp::{self, Filter};
+use crate::plan::{Plan, compile};
+use crate::report::{Code, Context, Error, Result};
+use crate::stage::channel::ToInit;
+use crate::stage::context::{Gate, HookState};
+use crate::stage::hook;
+use crate::stage::launch::{self, Child, Event, Start};
+
+/// The version of runtime-spec whose state JSON we print.
+pub const OCI_VERSION: &str = "1.3.0";
+
+/// How long undoing may wait for a cgroup to empty.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is to be made, and how far.
+pub struct Order<'a> {
+    pub globals: &'a Globals,
+    pub id: &'a ContainerId,
+    pub options: &'a CreateOptions,
+    /// `run`: init goes on to the program at the commit. `create`: it waits for `start`.
+    pub start_at_once: bool,
+    /// Nobody of ours stays to attend the terminal.
+    pub detach: bool,
+}
+
+/// A container that has been made and recorded. The lock is still held.
+pub struct Made {
+    pub container: Container,
+    pub state: State,
+    pub child: Child,
+    /// The terminal's master, where it was not handed over.
+    pub terminal: Option<OwnedFd>,
+    pub hook_state: HookState,
+    pub poststart: Vec<Hook>,
+    pub notify: Option<NotifyRelay>,
+}
+
+/// Makes the container up to its commit; with `start_at_once`, up to its execve.
+///
+/// # Errors
+/// Whatever failed; nothing is left of the container then.
+pub fn make(order: &Order) -> Result<Made> {
+    let mut blueprint = Blueprint::draw(order)?;
+    let state = blueprint.first_state(order)?;
+    let manager = Manager::new(blueprint.location.clone());
+    // Before the record: it names the cgroup as ours to kill.
+    manager.check_unused()?;
+    let container = Store::open(&order.globals.root)?.reserve(order.id)?;
+    let mut work = Work { container, state, manager, child: None, terminal: None, hooks_began: false };
+    if let Err(error) = work.build(order, &mut blueprint) {
+        return Err(work.undo(&blueprint, error));
+    }
+    let Some(child) = work.child else {
+        return Err(no_child());
+    };
+    Ok(Made {
+        container: work.container,
+        state: work.state,
+        child,
+        terminal: work.terminal,
+        hook_state: blueprint.hook_state,
+        poststart: blueprint.plan.hooks.poststart,
+        notify: blueprint.notify,
+    })
+}
+
+/// Everything decided, nothing made.
+struct Blueprint {
+    proc: Proc,
+    bundle: Bundle,
+    plan: Plan,
+    filter: Option<Filter>,
+    location: Location,
+    hook_state: HookState,
+    handover: Handover,
+    notify: Option<NotifyRelay>,
+}
+
+impl Blueprint {
+    fn draw(order: &Order) -> Result<Self> {
+        let (globals, options, id) = (order.globals, order.options, order.id.as_str());
+        let listen_fds = inherited::listen_fds();
+        require_inherited(listen_fds, options.preserve_fds)?;
+        let proc = Proc::open().context("open /proc")?;
+        let bundle = load::bundle(&options.bundle)?;
+        let spec = &bundle.spec;
+        let situation = Situation {
+            rootless: globals.rootless,
+            systemd_cgroup: globals.driver == Driver::Systemd,
+            no_pivot: options.no_pivot,
+        };
+        validate::spec(spec, situation)?;
+
+        let terminal = spec.process().as_ref().and_then(|process| process.terminal()).unwrap_or(false);
+        handover::check_terminal(terminal, order.detach, options.console_socket.as_deref())?;
+        let handover = Handover::connect(
+            options.console_socket.as_deref(),
+            options.pidfd_socket.as_deref(),
+            options.pid_file.as_deref(),
+        )?;
+
+        let tree = CgroupTree::detect(&proc).context("find the cgroup hierarchies")?;
+        let notify = NotifyRelay::wanted(&globals.root.join(id));
+        let options = compile::Options {
+            id,
+            bundle: &bundle.directory,
+            rootfs: &bundle.rootfs,
+            no_pivot: options.no_pivot,
+            no_new_keyring: options.no_new_keyring,
+            preserve_fds: options.preserve_fds,
+            listen_fds,
+            notify_directory: notify.as_ref().map(NotifyRelay::directory),
+            cgroup_tree: &tree,
+            kcore: std::path::Path::new("/proc/kcore").exists(),
+        };
+        let plan = compile::container(spec, &options)?;
+        let filter = match spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()) {
+            Some(profile) => Some(seccomp::compile(profile).at("/linux/seccomp")?),
+            None => None,
+        };
+        let location = Manager::locate(&tree, globals.driver, plan.cgroup.path.as_deref(), id)
+            .at("/linux/cgroupsPath")?;
+        let hook_state = HookState {
+            oci_version: spec.version().clone(),
+            id: id.to_string(),
+            bundle: bundle.directory.clone(),
+            annotations: annotations(spec),
+        };
+        // Hooks run where the bundle is, as in runc.
+        std::env::set_current_dir(&bundle.directory)
+            .with_context(|| format!("enter the bundle {:?}", bundle.directory))?;
+        Ok(Self { proc, bundle, plan, filter, location, hook_state, handover, notify })
+    }
+
+    /// The record that is written before anything is made.
+    fn first_state(&self, order: &Order) -> Result<State> {
+        let own = ProcessId::look_up(&self.proc, nix::unistd::getpid()).context("look at this process")?;
+        Ok(State {
+            format: FORMAT,
+            oci_version: OCI_VERSION.to_string(),
+            id: order.id.as_str().to_string(),
+            bundle: self.bundle.directory.clone(),
+            rootfs: self.bundle.rootfs.clone(),
+            annotations: self.hook_state.annotations.clone(),
+            created: OffsetDateTime::now_utc().format(&Rfc3339).context("format the time")?,
+            owner: credentials::effective_uid(),
+            phase: Phase::Creating,
+            boot_id: host::boot_id(&self.proc).context("read the boot id")?,
+            runtime: own,
+            init: None,
+            cgroup: self.location.clone(),
+            systemd_cgroup: order.globals.driver == Driver::Systemd,
+            rootless: order.globals.rootless,
+            own_pid_namespace: self.plan.new_namespaces.contains(&Kind::Pid),
+            no_new_keyring: order.options.no_new_keyring,
+        })
+    }
+}
+
+fn annotations(spec: &Spec) -> BTreeMap<String, String> {
+    spec.annotations().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// What the caller says that it passes on must be there.
+pub fn require_inherited(listen_fds: u32, preserve_fds: u32) -> Result<()> {
+    for number in 0..listen_fds {
+        if !inherited::is_inherited(3 + number as i32) {
+            fail!(Code::Usage, "LISTEN_FDS is {listen_fds}, but descriptor {} is not open", 3 + number);
+        }
+    }
+    for number in 0..preserve_fds {
+        if !inherited::is_inherited((3 + listen_fds + number) as i32) {
+            return Err(Errno::EBADF)
+                .with_context(|| format!("unable to stat preserved-fd {number} (of {preserve_fds})"))
+                .code(Code::Usage);
+        }
+    }
+    Ok(())
+}
+
+/// What has been made so far.
+struct Work {
+    container: Container,
+    state: State,
+    manager: Manager,
+    child: Option<Child>,
+    terminal: Option<OwnedFd>,
+    hooks_began: bool,
+}
+
+impl Work {
+    /// The making itself, read from top to bottom.
+    fn build(&mut self, order: &Order, blueprint: &mut Blueprint) -> Result<()> {
+        self.container.save(&self.state)?;
+        self.container.record_cgroup(&self.state.cgroup)?;
+        self.container.freeze_config(&blueprint.bundle.raw)?;
+        if let Some(notify) = &mut blueprint.notify {
+            notify.prepare(order.start_at_once)?;
+        }
+        let mut prepared = launch::prepare(&blueprint.plan, blueprint.filter.take())?;
+        self.manager.create(&blueprint.plan.cgroup.resources)?;
+        let paths = &self.state.cgroup.paths;
+        launch::prepare_cgroups(&blueprint.plan, &mut prepared, |key| paths.get(key).map(PathBuf::as_path))?;
+
+        let start = Start {
+            gate: self.gate(order)?,
+            proc: Proc::open().context("open /proc")?,
+            prepared,
+            hook_state: blueprint.hook_state.clone(),
+            user_namespace: blueprint.plan.id_maps.is_some(),
+        };
+        let cgroup = self.manager.clone_target()?;
+        let child = launch::spawn(&blueprint.plan, start, cgroup.as_ref().map(AsFd::as_fd))?;
+        let pid = child.pid();
+        let child = self.child.insert(child);
+        self.manager.add(pid)?;
+        self.state.init = Some(ProcessId::look_up(&blueprint.proc, pid).context("look at init")?);
+        self.container.save(&self.state)?;
+        child.tell(ToInit::Placed)?;
+
+        self.converse(blueprint)?;
+        self.hand_over(blueprint)?;
+        self.commit()
+    }
+
+    /// Init's fifo, where `start` is another command's.
+    fn gate(&self, order: &Order) -> Result<Gate> {
+        if order.start_at_once {
+            return Ok(Gate::Channel);
+        }
+        self.container.make_fifo(START_FIFO)?;
+        let flags = OFlag::O_RDWR | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let fifo = openat(self.container.directory(), START_FIFO, flags, Mode::empty())
+            .with_context(|| format!("open {:?}", self.container.path().join(START_FIFO)))?;
+        Ok(Gate::Fifo(fifo))
+    }
+
+    /// What init asks for, until it has nothing left to do but to wait.
+    fn converse(&mut self, blueprint: &Blueprint) -> Result<()> {
+        loop {
+            match self.child()?.next()? {
+                Event::RootfsReady => {
+                    self.manager.apply(&blueprint.plan.cgroup.resources)?;
+                    self.run_runtime_hooks(blueprint)?;
+                    self.child()?.tell(ToInit::RuntimeHooksDone)?;
+                }
+                Event::Terminal(master) => self.terminal = Some(master),
+                Event::SeccompListener(listener) => {
+                    let (child, filter) = (self.child()?, &blueprint.bundle.spec);
+                    handover::send_listener(filter, &blueprint.hook_state, child.pid(), listener)?;
+                }
+                Event::Ready => return Ok(()),
+            }
+        }
+    }
+
+    fn run_runtime_hooks(&mut self, blueprint: &Blueprint) -> Result<()> {
+        self.hooks_began = true;
+        let state = blueprint.hook_state.to_json("creating", Some(self.child()?.pid().as_raw()));
+        let plan = &blueprint.plan.hooks;
+        hook::run_all("prestart", &plan.prestart, &state, hook::NO_ENVIRONMENT)?;
+        hook::run_all("createRuntime", &plan.create_runtime, &state, hook::NO_ENVIRONMENT)
+    }
+
+    /// Tells the caller what it asked to be told, before the commit: a caller that cannot be told
+    /// gets no container.
+    fn hand_over(&mut self, blueprint: &Blueprint) -> Result<()> {
+        let child = self.child.as_ref().ok_or_else(no_child)?;
+        if let Some(master) = self.terminal.take() {
+            self.terminal = blueprint.handover.send_terminal(master)?;
+        }
+        blueprint.handover.send_pidfd("standard", child.pidfd())?;
+        blueprint.handover.write_pid_file(child.pid())
+    }
+
+    /// On record first; then init may outlive us.
+    fn commit(&mut self) -> Result<()> {
+        self.state.phase = Phase::Created;
+        self.container.save(&self.state)?;
+        let child = self.child()?;
+        child.tell(ToInit::Commit)?;
+        child.await_release()
+    }
+
+    fn child(&self) -> Result<&Child> {
+        self.child.as_ref().ok_or_else(no_child)
+    }
+
+    /// Undoes all of it, and says what went wrong first.
+    fn undo(self, blueprint: &Blueprint, error: Error) -> Error {
+        let mut error = self.explain_oom(error);
+        if let Some(child) = &self.child {
+            child.kill();
+        }
+        let mut note = |undone: Result<()>| {
+            if let Err(second) = undone {
+                error = std::mem::replace(&mut error, no_child()).and_then(second);
+            }
+        };
+        blueprint.handover.remove_pid_file();
+        note(end_cgroup(&self.manager));
+        if self.hooks_began {
+            hooks::run_poststop(&blueprint.plan.hooks.poststop, &blueprint.hook_state);
+        }
+        note(self.container.discard());
+        error
+    }
+
+    /// A killed init says nothing; its cgroup does.
+    fn explain_oom(&self, error: Error) -> Error {
+        match self.manager.oom_kills() {
+            Ok(kills) if kills > 0 && self.child.is_some() => {
+                error.context("container init was OOM-killed (memory limit too low?)")
+            }
+            // No count is no reason to hide the error.
+            _ => error,
+        }
+    }
+}
+
+fn end_cgroup(manager: &Manager) -> Result<()> {
+    if !manager.exists() {
+        return Ok(());
+    }
+    manager.signal_all(super::kill::SIGKILL)?;
+    manager.remove(PATIENCE)
+}
+
+fn no_child() -> Error {
+    Error::new(Code::Internal, "there is no init")
+}

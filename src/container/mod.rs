@@ -1,0 +1,46 @@
+//! The lifecycle of a container: one file a command, on the store that remembers containers.
+//!
+//! Nothing here remembers a status: it is computed from the kernel at every look. What changes a
+//! container holds its lock; what only looks, or sends a signal, takes none and bears a container
+//! that vanishes under it.
+
+pub mod create;
+pub mod delete;
+pub mod exec;
+mod exec_process;
+pub mod features;
+mod foreground;
+pub mod globals;
+mod handover;
+pub mod hooks;
+pub mod kill;
+pub mod list;
+mod making;
+mod notify;
+pub mod pause;
+pub mod ps;
+pub mod run;
+pub mod spec;
+pub mod start;
+pub mod state;
+pub mod store;
+pub mod view;
+
+#[cfg(test)]
+mod testing;
+
+pub use globals::Globals;
+
+use crate::report::Result;
+use store::{Container, ContainerId, Store};
+
+/// Opens a container by id; takes no lock.
+///
+/// # Errors
+/// `Code::NotFound`, `container does not exist`.
+pub fn find(globals: &Globals, id: &ContainerId) -> Result<Container> {
+    match Store::open_existing(&globals.root)? {
+        Some(store) => store.find(id),
+        None => Err(store::not_found()),
+    }
+}

@@ -1,0 +1,126 @@
+//! The store: `<root>/<id>/` is a container, and making that directory is the claim on the id.
+//!
+//! Every act is by descriptor and one component, so a directory that is swapped or removed under us
+//! is an error and never another container. What is read is bounded and may be damaged: the answer
+//! is then an error that names the file, never a panic and never a guess.
+
+mod container;
+mod files;
+mod id;
+
+use std::fs::DirBuilder;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use nix::dir::Dir;
+use nix::fcntl::{OFlag, open, openat};
+use nix::sys::stat::{Mode, mkdirat};
+
+pub use container::Container;
+pub use id::ContainerId;
+
+use crate::fail;
+use crate::linux::Errno;
+use crate::report::{Code, Context, Error, Result};
+
+/// The state, rewritten whole at each step.
+pub const STATE_FILE: &str = "state.json";
+/// Where the cgroup is, and no more: what a damaged state.json leaves to clean up by.
+pub const CGROUP_FILE: &str = "cgroup.json";
+/// The config in force: the bundle's, as it was at create.
+pub const CONFIG_FILE: &str = "config.json";
+/// The gate that `start` opens; it is gone once that has happened.
+pub const START_FIFO: &str = "exec.fifo";
+
+const DIRECTORY: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
+
+/// All containers below one `--root`.
+pub struct Store {
+    directory: OwnedFd,
+    path: PathBuf,
+}
+
+impl Store {
+    /// Opens the store, made (0700, with parents) where it is missing.
+    ///
+    /// # Errors
+    /// It cannot be made, or something else than a directory stands there.
+    pub fn open(root: &Path) -> Result<Self> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(root)
+            .with_context(|| format!("make root directory {root:?}"))?;
+        match Self::open_existing(root)? {
+            Some(store) => Ok(store),
+            None => fail!(Code::System, "root directory {root:?} was removed just now"),
+        }
+    }
+
+    /// Opens the store; None where nothing was ever stored.
+    pub fn open_existing(root: &Path) -> Result<Option<Self>> {
+        match open(root, DIRECTORY, Mode::empty()) {
+            Ok(directory) => Ok(Some(Self { directory, path: root.to_owned() })),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(errno).with_context(|| format!("open root directory {root:?}")),
+        }
+    }
+
+    /// Claims an id, and takes the container's lock. On a later failure the caller discards it.
+    ///
+    /// # Errors
+    /// `Code::Exists` where the id is taken; then nothing was touched.
+    pub fn reserve(&self, id: &ContainerId) -> Result<Container> {
+        match mkdirat(&self.directory, id.as_str(), Mode::S_IRWXU) {
+            Ok(()) => {}
+            Err(Errno::EEXIST) => fail!(Code::Exists, "container with given ID already exists"),
+            Err(errno) => {
+                return Err(errno).with_context(|| format!("make {:?}", self.path.join(id.as_str())));
+            }
+        }
+        let mut container = self.find(id)?;
+        container.lock()?;
+        Ok(container)
+    }
+
+    /// Opens a container's directory; takes no lock and reads nothing.
+    ///
+    /// # Errors
+    /// `Code::NotFound` where there is none.
+    pub fn find(&self, id: &ContainerId) -> Result<Container> {
+        match openat(&self.directory, id.as_str(), DIRECTORY | OFlag::O_NOFOLLOW, Mode::empty()) {
+            Ok(directory) => {
+                let root = self.directory.try_clone().context("duplicate the root's descriptor")?;
+                Ok(Container::new(id.clone(), root, directory, self.path.join(id.as_str())))
+            }
+            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => Err(not_found()),
+            Err(errno) => Err(errno).with_context(|| format!("open {:?}", self.path.join(id.as_str()))),
+        }
+    }
+
+    /// Names of all directories that can be containers, sorted.
+    pub fn ids(&self) -> Result<Vec<String>> {
+        let reading = || format!("read root directory {:?}", self.path);
+        let mut directory =
+            Dir::openat(&self.directory, ".", DIRECTORY, Mode::empty()).with_context(reading)?;
+        let mut ids = Vec::new();
+        for entry in directory.iter() {
+            let entry = entry.with_context(reading)?;
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            if ContainerId::new(name).is_ok() && files::is_directory(self.directory.as_fd(), &entry)? {
+                ids.push(name.to_owned());
+            }
+        }
+        ids.sort_unstable();
+        Ok(ids)
+    }
+}
+
+/// What callers of runtimes match to learn that there is no such container.
+pub(crate) fn not_found() -> Error {
+    Error::new(Code::NotFound, "container does not exist")
+}
+
+#[cfg(test)]
+mod tests;

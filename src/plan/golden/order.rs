@@ -1,0 +1,212 @@
+//! What must hold of every plan, whatever its config.
+
+use super::*;
+use crate::plan::types::{Action, EnterRoot, MountSource, Plan};
+
+/// Every config here on every layout, with and without a pivot.
+fn plans() -> Vec<(String, Plan)> {
+    let mut plans = Vec::new();
+    for entry in std::fs::read_dir(file("")).expect("the directory of configs") {
+        let name = entry.expect("an entry").file_name().into_string().expect("UTF-8");
+        if !name.ends_with(".config.json") {
+            continue;
+        }
+        let spec = load::parse(&read(&name)).expect("the config parses");
+        for layout in [Layout::Unified, Layout::Legacy, Layout::Hybrid] {
+            let tree = tree(layout.clone());
+            for no_pivot in [false, true] {
+                let options = Options { no_pivot, ..options(&tree) };
+                let plan = compile::container(&spec, &options).expect("the config compiles");
+                plans.push((format!("{name} {layout:?} no_pivot={no_pivot}"), plan));
+            }
+        }
+    }
+    assert!(plans.len() > 60);
+    plans
+}
+
+fn position(plan: &Plan, is: impl Fn(&Action) -> bool) -> Option<usize> {
+    plan.steps.iter().position(|step| is(&step.action))
+}
+
+/// Asserts that what `first` finds, if anything, comes before anything that `second` finds.
+#[track_caller]
+fn before(name: &str, plan: &Plan, first: impl Fn(&Action) -> bool, second: impl Fn(&Action) -> bool) {
+    let last_of_first = plan.steps.iter().rposition(|step| first(&step.action));
+    if let (Some(first), Some(second)) = (last_of_first, position(plan, second)) {
+        assert!(
+            first < second,
+            "{name}: {:?} after {:?}",
+            plan.steps[first].action,
+            plan.steps[second].action
+        );
+    }
+}
+
+#[test]
+fn a_plan_ends_with_the_program_and_says_so_once() {
+    for (name, plan) in plans() {
+        let programs = plan.steps.iter().filter(|step| matches!(step.action, Action::Execute(_))).count();
+        assert_eq!(programs, 1, "{name}");
+        assert!(matches!(plan.steps.last().unwrap().action, Action::Execute(_)), "{name}");
+    }
+}
+
+#[test]
+fn the_root_is_filled_then_entered_then_closed() {
+    use Action::*;
+    for (name, plan) in plans() {
+        let enters = |action: &Action| matches!(action, EnterRootfs(_));
+        assert!(position(&plan, enters).is_some(), "{name}");
+        before(
+            &name,
+            &plan,
+            |action| matches!(action, JoinNamespace(_)),
+            |action| matches!(action, AttachRootfs),
+        );
+        before(
+            &name,
+            &plan,
+            |action| matches!(action, AttachRootfs),
+            |action| matches!(action, Mount(_) | MakeDevice(_) | MakeSymlink { .. } | LinkPtmx),
+        );
+        before(
+            &name,
+            &plan,
+            |action| matches!(action, Mount(_) | MakeDevice(_) | MakeSymlink { .. } | LinkPtmx),
+            |action| matches!(action, AwaitRuntimeHooks),
+        );
+        before(
+            &name,
+            &plan,
+            |action| matches!(action, AwaitRuntimeHooks | RunCreateContainerHooks(_)),
+            enters,
+        );
+        before(
+            &name,
+            &plan,
+            |action| matches!(action, EnterRootfs(_) | MakeDirectory(_) | AttachTerminal { .. }),
+            |action| matches!(action, RemountReadonly { .. } | ReadonlyPath(_) | MaskPath(_)),
+        );
+    }
+}
+
+#[test]
+fn privileges_go_after_all_that_needs_them() {
+    use Action::*;
+    let privileged = |action: &Action| {
+        matches!(
+            action,
+            RemountReadonly { .. }
+                | SetHostname(_)
+                | SetDomainname(_)
+                | WriteSysctl { .. }
+                | ReadonlyPath(_)
+                | MaskPath(_)
+                | SetOomScoreAdj(_)
+                | SetRlimit { .. }
+                | SetScheduler(_)
+                | SetIoPriority { .. }
+        )
+    };
+    for (name, plan) in plans() {
+        before(&name, &plan, privileged, |action| {
+            matches!(action, DropBoundingCapabilities { .. } | SetCredentials(_) | SetCapabilities(_))
+        });
+        // The bounding set needs CAP_SETPCAP, the ids CAP_SETUID: what is left is set last.
+        before(
+            &name,
+            &plan,
+            |action| matches!(action, DropBoundingCapabilities { .. }),
+            |action| matches!(action, SetCredentials(_)),
+        );
+        before(
+            &name,
+            &plan,
+            |action| matches!(action, SetCredentials(_)),
+            |action| matches!(action, SetCapabilities(_) | ChangeDirectory(_) | ResolveExecutable),
+        );
+        before(
+            &name,
+            &plan,
+            |action| !matches!(action, AwaitCommit | AwaitStart | RunStartContainerHooks(_) | Execute(_)),
+            |action| matches!(action, AwaitCommit),
+        );
+    }
+}
+
+#[test]
+fn a_filter_needs_no_new_privileges_or_the_privileges_not_yet_gone() {
+    use Action::*;
+    for (name, plan) in plans() {
+        let Some(filter) = position(&plan, |action| matches!(action, LoadSeccomp)) else { continue };
+        let nnp = position(&plan, |action| matches!(action, NoNewPrivileges));
+        let credentials = position(&plan, |action| matches!(action, SetCredentials(_))).unwrap();
+        let resolve = position(&plan, |action| matches!(action, ResolveExecutable)).unwrap();
+        match nnp {
+            Some(nnp) => assert!(nnp < filter && resolve < filter, "{name}"),
+            None => assert!(filter < credentials, "{name}"),
+        }
+    }
+}
+
+#[test]
+fn paths_in_a_plan_are_absolute_and_clean() {
+    for (name, plan) in plans() {
+        let mut paths: Vec<&Path> = Vec::new();
+        for step in &plan.steps {
+            match &step.action {
+                Action::Mount(mount) => {
+                    paths.push(&mount.target);
+                    if let MountSource::BindInside { source, .. } = &mount.source {
+                        paths.push(source);
+                    }
+                }
+                Action::MakeDevice(device) => paths.push(&device.path),
+                Action::MakeSymlink { path, .. } | Action::RemountReadonly { path } => paths.push(path),
+                Action::ReadonlyPath(path) | Action::MaskPath(path) => paths.push(path),
+                Action::MakeDirectory(path) | Action::ChangeDirectory(path) => paths.push(path),
+                _ => {}
+            }
+        }
+        for path in paths {
+            assert_eq!(crate::bundle::path::clean(path), path, "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_step_that_the_config_asked_for_names_its_place() {
+    use Action::*;
+    for (name, plan) in plans() {
+        for step in &plan.steps {
+            let ours = matches!(
+                step.action,
+                UnshareCgroupNamespace
+                    | NewSession
+                    | JoinSessionKeyring { .. }
+                    | LoopbackUp
+                    | AttachRootfs
+                    | MakeDevice(_)
+                    | MakeSymlink { .. }
+                    | LinkPtmx
+                    | AwaitRuntimeHooks
+                    | EnterRootfs(_)
+                    | SetUmask(_)
+                    | SetCpuAffinity(_)
+                    | AwaitCommit
+                    | AwaitStart
+            );
+            assert!(step.pointer.is_some() || ours, "{name}: {:?}", step.action);
+        }
+    }
+}
+
+#[test]
+fn without_a_mount_namespace_the_hosts_propagation_is_left_alone() {
+    for (name, plan) in plans() {
+        let chroot = plan.rootfs.enter == EnterRoot::Chroot;
+        let changes = position(&plan, |action| matches!(action, Action::SetRootPropagation(_))).is_some();
+        assert!(!(chroot && changes), "{name}");
+    }
+}

@@ -1,0 +1,98 @@
+//! What a process that carries out steps holds in its hands.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::channel::InitEnd;
+use crate::linux::namespace::Kind;
+use crate::linux::path::Root;
+use crate::linux::procfs::Proc;
+use crate::plan::seccomp::Filter;
+
+/// What the parent opened or compiled for the child while it had the host's view, by step index.
+#[derive(Default)]
+pub struct Prepared {
+    /// Detached clones of the host's trees: binds, host devices.
+    pub sources: BTreeMap<usize, OwnedFd>,
+    /// Namespaces to join.
+    pub namespaces: BTreeMap<Kind, OwnedFd>,
+    /// Detached clone of the root filesystem's tree.
+    pub rootfs: Option<OwnedFd>,
+    /// Where the clone is attached when there is no mount namespace.
+    pub rootfs_place: Option<OwnedFd>,
+    /// Detached clone of the host's /dev/null, to mask files with.
+    pub null: Option<OwnedFd>,
+    /// Detached clones of the container's cgroup directories, by the hierarchy's directory name.
+    pub cgroups: BTreeMap<String, OwnedFd>,
+    /// The compiled seccomp filter.
+    pub filter: Option<Filter>,
+}
+
+/// How init learns that it is to start.
+pub enum Gate {
+    /// `create`: another process writes a byte to the fifo. Init has it open for reading and writing, so
+    /// that its read waits whoever comes and goes, and so that its own closing (by exec or by
+    /// death) is the last: that is the writer's answer. A failure to exec goes back the same way.
+    Fifo(OwnedFd),
+    /// `run` and `exec`: the commit is the start; a failure goes back by the channel.
+    Channel,
+}
+
+/// The facts that a hook's state on stdin has, but for status and pid.
+#[derive(Debug, Clone)]
+pub struct HookState {
+    pub oci_version: String,
+    pub id: String,
+    pub bundle: PathBuf,
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl HookState {
+    /// The state as runtime-spec runtime.md#state has it, in one line.
+    pub fn to_json(&self, status: &str, pid: Option<i32>) -> String {
+        let mut state = json!({
+            "ociVersion": self.oci_version,
+            "id": self.id,
+            "status": status,
+            "bundle": self.bundle,
+        });
+        if let Some(pid) = pid {
+            state["pid"] = json!(pid);
+        }
+        if !self.annotations.is_empty() {
+            state["annotations"] = json!(self.annotations);
+        }
+        state.to_string()
+    }
+}
+
+/// Everything the child has. It is never dropped: the child ends by execve or by exit.
+pub struct Context {
+    pub channel: InitEnd,
+    pub gate: Gate,
+    pub proc: Proc,
+    pub prepared: Prepared,
+    pub hook_state: HookState,
+    /// In a user namespace: the keyring and some mounts differ.
+    pub user_namespace: bool,
+
+    /// For exec: the container's init and which of its namespaces to enter before the first step.
+    pub enter: Option<(OwnedFd, Vec<Kind>)>,
+    /// The root filesystem, from AttachRootfs (or the start, for exec) on.
+    pub root: Option<Root>,
+    /// Both ends of the terminal, from OpenTerminal to AttachTerminal.
+    pub terminal: Option<OwnedFd>,
+    /// The masks, from the first of each kind on.
+    pub masks: super::rootfs::Masks,
+    /// The program, from ResolveExecutable on.
+    pub executable: Option<PathBuf>,
+    /// HOME, if env has none.
+    pub home: Option<String>,
+    /// Whether cwd was entered before the user changed.
+    pub in_cwd: bool,
+    /// The parent said commit: failures now go by the gate.
+    pub committed: bool,
+}

@@ -1,0 +1,195 @@
+//! The child of the one clone3: it carries the steps out, in order, and becomes the program.
+//!
+//! It never returns and never drops its context: it ends by execve or by exit. Every wait of it is
+//! a read whose end of file means that the parent is gone, until the parent's commit.
+
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, AsRawFd};
+
+use nix::sys::signal::Signal;
+
+use super::channel::{Tag, ToInit, encode_failure};
+use super::context::{Context, Gate};
+use super::{hook, process, rootfs, terminal};
+use crate::linux::path::Root;
+use crate::linux::{self, fd, namespace, signal};
+use crate::plan::{Action, Step};
+use crate::report::{Code, Context as _, Error, Result, log};
+
+/// Runs the steps. Says why by the channel (or the gate, after the commit) if one fails.
+pub fn run(context: Context, steps: &[Step]) -> ! {
+    let mut context = ManuallyDrop::new(context);
+    let error = match carry_out_all(&mut context, steps) {
+        Ok(never) => match never {},
+        Err(error) => error,
+    };
+    report(&context, error);
+    linux::process::exit_now(1)
+}
+
+/// A type without values: the last step does not return.
+enum Never {}
+
+fn carry_out_all(context: &mut Context, steps: &[Step]) -> Result<Never> {
+    linux::process::set_parent_death_signal(Some(Signal::SIGKILL)).context("tie init to its parent")?;
+    // Now rather than before the execve, when a filter may be in force.
+    signal::reset_dispositions().context("reset signals")?;
+    log::debug("child process in init()");
+    context.channel.expect(ToInit::Placed)?;
+    enter_container(context)?;
+    for (index, step) in steps.iter().enumerate() {
+        carry_out(context, index, step, steps).map_err(|error| match &step.pointer {
+            Some(pointer) => error.at(pointer.clone()),
+            None => error,
+        })?;
+    }
+    Err(Error::new(Code::Internal, "the plan ends without a program to run"))
+}
+
+/// For exec: into the namespaces of the container's init, all at once. Its pid namespace is ours
+/// already: the parent joined that for us.
+fn enter_container(context: &mut Context) -> Result<()> {
+    let Some((init, kinds)) = context.enter.take() else {
+        return Ok(());
+    };
+    let kinds: Vec<_> = kinds.into_iter().filter(|kind| *kind != namespace::Kind::Pid).collect();
+    if !kinds.is_empty() {
+        namespace::join_process(init.as_fd(), &kinds).context("join the container's namespaces")?;
+    }
+    log::debug("nsexec container setup: joined the container's namespaces");
+    context.root = Some(Root::current().context("open the container's root")?);
+    Ok(())
+}
+
+/// One step. The list of arms is the list of what init can do.
+fn carry_out(context: &mut Context, index: usize, step: &Step, steps: &[Step]) -> Result<()> {
+    match &step.action {
+        Action::JoinNamespace(kind) => join_namespace(context, *kind),
+        Action::UnshareCgroupNamespace => {
+            namespace::unshare(namespace::Kind::Cgroup).context("make a cgroup namespace")
+        }
+        Action::NewSession => linux::process::new_session().context("make a session"),
+        Action::JoinSessionKeyring { name } => process::join_session_keyring(name, context.user_namespace),
+        Action::LoopbackUp => linux::network::loopback_up().context("bring the loopback interface up"),
+
+        Action::AttachRootfs => rootfs::attach(context),
+        Action::Mount(mount) => rootfs::mount(context, index, mount),
+        Action::MakeDevice(device) => rootfs::make_device(context, index, device),
+        Action::MakeSymlink { path, target } => rootfs::make_symlink(context, path, target),
+        Action::LinkPtmx => rootfs::link_ptmx(context),
+        Action::AwaitRuntimeHooks => {
+            context.channel.send(Tag::RootfsReady)?;
+            context.channel.expect(ToInit::RuntimeHooksDone)
+        }
+        Action::RunCreateContainerHooks(hooks) => {
+            rootfs::enter_directory(context)?;
+            let state = context.hook_state.to_json("creating", Some(std::process::id() as i32));
+            hook::run_all("createContainer", hooks, &state, hook::NO_ENVIRONMENT)
+        }
+        Action::OpenTerminal { size } => terminal::open(context, *size),
+        Action::EnterRootfs(way) => rootfs::enter(context, *way),
+        Action::MakeDirectory(path) => rootfs::make_directory(context, path),
+        Action::SetRootPropagation(propagation) => rootfs::set_root_propagation(*propagation),
+        Action::AttachTerminal { console } => terminal::attach(context, *console),
+        Action::RemountReadonly { path } => rootfs::remount_readonly(context, path),
+        Action::ReadonlyPath(path) => rootfs::readonly_path(context, path),
+        Action::MaskPath(path) => rootfs::mask_path(context, path),
+
+        Action::SetUmask(mask) => {
+            linux::credentials::set_umask(*mask);
+            Ok(())
+        }
+        Action::SetHostname(name) => {
+            namespace::set_hostname(name).with_context(|| format!("set hostname {name:?}"))
+        }
+        Action::SetDomainname(name) => {
+            namespace::set_domainname(name).with_context(|| format!("set domainname {name:?}"))
+        }
+        Action::WriteSysctl { key, value } => process::write_sysctl(context, key, value),
+        Action::SetOomScoreAdj(score) => process::set_oom_score_adj(context, *score),
+        Action::SetRlimit { resource, soft, hard } => process::set_rlimit(resource, *soft, *hard),
+        Action::SetScheduler(scheduler) => process::set_scheduler(scheduler),
+        Action::SetIoPriority { class, level } => process::set_io_priority(*class, *level),
+        Action::SetCpuAffinity(list) => process::set_cpu_affinity(list),
+        Action::SetPersonality { domain } => {
+            linux::process::set_personality(*domain).with_context(|| format!("set personality {domain:#x}"))
+        }
+        Action::SetMemoryPolicy { mode, flags, nodes } => process::set_memory_policy(*mode, *flags, nodes),
+        Action::NoNewPrivileges => linux::process::set_no_new_privileges().context("set no_new_privs"),
+        Action::SetAppArmorProfile(profile) => process::set_apparmor_profile(context, profile),
+        Action::SetSelinuxLabel(label) => process::set_selinux_label(context, label),
+        Action::LoadSeccomp => process::load_seccomp(context),
+        Action::DropBoundingCapabilities { keep } => {
+            linux::capability::limit_bounding(keep).context("limit the bounding capability set")
+        }
+        Action::SetCredentials(credentials) => {
+            process::enter_cwd_early(context, steps);
+            process::set_credentials(credentials)
+        }
+        Action::SetCapabilities(sets) => process::set_capabilities(sets),
+        Action::ChangeDirectory(path) => process::change_directory(context, path),
+        Action::ResolveExecutable => process::resolve_executable(context, steps),
+
+        Action::AwaitCommit => await_commit(context, steps),
+        Action::AwaitStart => await_start(context),
+        Action::RunStartContainerHooks(hooks) => {
+            let state = context.hook_state.to_json("created", Some(std::process::id() as i32));
+            let environment = process::environment(context, steps);
+            hook::run_all("startContainer", hooks, &state, Some(&environment))
+        }
+        Action::Execute(command) => process::execute(context, command),
+    }
+}
+
+fn join_namespace(context: &mut Context, kind: namespace::Kind) -> Result<()> {
+    let Some(file) = context.prepared.namespaces.remove(&kind) else {
+        crate::fail!(Code::Internal, "the {} namespace was not opened", kind.spec_name());
+    };
+    namespace::join(file.as_fd(), kind).with_context(|| format!("join the {} namespace", kind.spec_name()))
+}
+
+/// Tells the parent that all is made. From its commit on, init may outlive it; the descriptors left
+/// are stdio, those asked for, and the gate's.
+fn await_commit(context: &mut Context, steps: &[Step]) -> Result<()> {
+    log::debug("init: closing the pipe to signal completion; setns_init: about to exec");
+    context.channel.send(Tag::Ready)?;
+    context.channel.expect(ToInit::Commit)?;
+    linux::process::set_parent_death_signal(None).context("untie init from its parent")?;
+    let gate = match &context.gate {
+        Gate::Fifo(fifo) => vec![fifo.as_raw_fd()],
+        Gate::Channel => vec![context.channel.raw()],
+    };
+    context.committed = true;
+    if matches!(context.gate, Gate::Fifo(_)) {
+        // While it waits, a created container can be ended by more than SIGKILL.
+        signal::end_on_termination().context("handle signals")?;
+        signal::unblock_all().context("let signals through")?;
+    }
+    fd::close_from(process::first_private_fd(steps), &gate).context("close descriptors")
+}
+
+/// Waits for `trug start`.
+fn await_start(context: &mut Context) -> Result<()> {
+    let Gate::Fifo(fifo) = &context.gate else {
+        return Ok(());
+    };
+    let mut byte = [0u8; 1];
+    match fd::read(fifo.as_fd(), &mut byte).context("wait for the start")? {
+        1 => Ok(()),
+        n => Err(Error::new(Code::Internal, format!("{n} bytes from the start fifo"))),
+    }
+}
+
+/// The last words of a failed init. If they cannot be said either, the parent sees the death alone.
+fn report(context: &Context, error: Error) {
+    let message = error.to_message();
+    let said = match (&context.gate, context.committed) {
+        (Gate::Fifo(fifo), true) => {
+            fd::write_all(fifo.as_fd(), &encode_failure(&message)).map_err(Error::from)
+        }
+        _ => context.channel.send_failure(&message),
+    };
+    if said.is_err() {
+        log::error(&error);
+    }
+}

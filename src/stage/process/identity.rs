@@ -1,0 +1,68 @@
+//! Who the process is and where it stands: user, groups, capabilities, cwd.
+
+use std::path::Path;
+
+use crate::fail;
+use crate::linux::{capability, credentials, fd, process};
+use crate::plan::{Action, CapabilitySets, Credentials, Step};
+use crate::report::{Code, Context as _, Result};
+use crate::stage::context::Context;
+use crate::stage::rootfs::root;
+
+/// Groups, gid, uid, with the permitted capabilities kept for the capset to come.
+/// Stdio goes to the new user first, as only a privileged process can give it away.
+pub fn set_credentials(plan: &Credentials) -> Result<()> {
+    fd::own_stdio(plan.uid).context("give stdio to the container's user")?;
+    credentials::keep_capabilities(true).context("keep capabilities over the change of user")?;
+    if let Some(groups) = &plan.groups {
+        credentials::set_groups(groups).context("set the additional groups")?;
+    }
+    credentials::set_ids(plan.uid, plan.gid)
+        .with_context(|| format!("become uid {} and gid {}", plan.uid, plan.gid))?;
+    credentials::set_umask(plan.umask);
+    // The change cleared the effective set: what is left to do (cwd) is done with what is permitted.
+    capability::raise_permitted().context("raise the permitted capabilities")
+}
+
+/// Exactly the configured sets; inheritable and ambient only as listed (CVE-2022-29162).
+pub fn set_capabilities(sets: &CapabilitySets) -> Result<()> {
+    capability::set(&sets.effective, &sets.permitted, &sets.inheritable).context("unable to apply caps")?;
+    capability::set_ambient(&sets.ambient).context("unable to apply ambient caps")?;
+    credentials::keep_capabilities(false).context("stop keeping capabilities")
+}
+
+/// The cwd may be open to root alone: it is tried before the user changes, and again after, when it
+/// failed (a directory that is open to the user alone, on a filesystem that squashes root).
+pub fn enter_cwd_early(context: &mut Context, steps: &[Step]) {
+    let cwd = steps.iter().find_map(|step| match &step.action {
+        Action::ChangeDirectory(path) => Some(path),
+        _ => None,
+    });
+    let Some(cwd) = cwd else {
+        return;
+    };
+    // A failure is not lost: ChangeDirectory meets it again and reports it.
+    context.in_cwd = enter(context, cwd).is_ok();
+}
+
+/// Makes `path` the cwd and proves that it lies inside the root (CVE-2024-21626).
+pub fn change_directory(context: &mut Context, path: &Path) -> Result<()> {
+    if !context.in_cwd {
+        enter(context, path)?;
+    }
+    let cwd = process::raw_cwd().context("getcwd")?;
+    if !cwd.starts_with("/") {
+        fail!(
+            Code::InvalidConfig,
+            "current working directory is outside of container mount namespace root -- possible container breakout detected"
+        );
+    }
+    Ok(())
+}
+
+fn enter(context: &Context, path: &Path) -> Result<()> {
+    let root = root(context)?;
+    let doing = || format!("chdir to cwd ({path:?}) set in config.json failed");
+    let directory = root.resolve(path).with_context(doing)?;
+    nix::unistd::fchdir(directory).with_context(doing)
+}

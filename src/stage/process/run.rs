@@ -1,0 +1,81 @@
+//! The last acts: the filter, the environment, the descriptors, execve.
+
+use std::ffi::{CString, NulError};
+use std::os::fd::{AsFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+
+use nix::errno::Errno;
+
+use super::command;
+use crate::fail;
+use crate::linux::{fd, process, seccomp, signal};
+use crate::plan::{Command, Step};
+use crate::report::{Code, Context as _, Error, Result};
+use crate::stage::context::Context;
+
+/// Installs the filter that the parent compiled. A listener goes to the parent at once.
+pub fn load_seccomp(context: &Context) -> Result<()> {
+    let Some(filter) = &context.prepared.filter else {
+        fail!(Code::Internal, "the seccomp filter was not compiled");
+    };
+    let listener = seccomp::install(&filter.program, filter.flags).context("load the seccomp filter")?;
+    match listener {
+        Some(listener) => context.channel.send_listener(listener.as_fd()),
+        None => Ok(()),
+    }
+}
+
+/// The program's environment, HOME added where it had none.
+pub fn environment(context: &Context, steps: &[Step]) -> Vec<String> {
+    let env = command(steps).map(|command| command.env.clone()).unwrap_or_default();
+    with_home(env, context)
+}
+
+fn with_home(mut env: Vec<String>, context: &Context) -> Vec<String> {
+    if let Some(home) = &context.home {
+        env.push(format!("HOME={home}"));
+    }
+    env
+}
+
+/// The first descriptor that the program does not keep.
+pub fn first_private_fd(steps: &[Step]) -> RawFd {
+    3 + command(steps).map_or(0, |command| command.extra_fds as RawFd)
+}
+
+/// Becomes the program. The dispositions of signals were reset at the beginning; handlers end here.
+pub fn execute(context: &mut Context, command: &Command) -> Result<()> {
+    let Some(path) = &context.executable else {
+        fail!(Code::Internal, "the program was not looked up");
+    };
+    let file = CString::new(path.as_os_str().as_bytes()).context("the program's path")?;
+    let args = c_strings(&command.args).context("the program's arguments")?;
+    let env = c_strings(&with_home(command.env.clone(), context)).context("the program's environment")?;
+    for number in 3..3 + command.extra_fds as RawFd {
+        fd::set_cloexec(number, false).with_context(|| format!("keep descriptor {number}"))?;
+    }
+    signal::unblock_all().context("let signals through")?;
+    let errno = process::execute(&file, &args, &env);
+    let error = Error::from(errno).context(format!("exec {}", path.display())).code(Code::Exec);
+    Err(match hint(errno) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    })
+}
+
+fn c_strings(texts: &[String]) -> std::result::Result<Vec<CString>, NulError> {
+    texts.iter().map(|text| CString::new(text.as_str())).collect()
+}
+
+/// What the kernel's short answers to execve usually mean.
+fn hint(errno: Errno) -> Option<&'static str> {
+    match errno {
+        Errno::ENOENT => Some(
+            "the file is there, so its interpreter is not: the #! line's program (does the line end in CR LF?) or the ELF loader",
+        ),
+        Errno::ENOEXEC => Some("not a program of this machine's architecture, or a script without a #! line"),
+        Errno::EACCES => Some("is its filesystem mounted noexec, or its interpreter not executable?"),
+        Errno::E2BIG => Some("arguments and environment together are too long"),
+        _ => None,
+    }
+}

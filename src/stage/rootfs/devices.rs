@@ -1,0 +1,64 @@
+//! Nodes and links of /dev, made by *at calls with one component in a directory that was resolved
+//! inside the root (CVE-2026-41579, CVE-2026-47766: an image's /dev symlink).
+
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::unistd::UnlinkatFlags;
+
+use super::root;
+use crate::linux::{device, mount};
+use crate::plan::{Device, DeviceKind};
+use crate::report::{Code, Context as _, Error, Result};
+use crate::stage::context::Context;
+
+/// Makes one device node, or binds the host's where nodes cannot be made.
+pub fn make_device(context: &mut Context, index: usize, node: &Device) -> Result<()> {
+    match node.bind {
+        true => bind_device(context, index, node),
+        false => make_node(context, node),
+    }
+    .with_context(|| format!("make device {:?}", node.path))
+}
+
+fn make_node(context: &Context, node: &Device) -> Result<()> {
+    let entry = root(context)?.make_parent(&node.path).context("make its directory")?;
+    let kind = match node.kind {
+        DeviceKind::Char => device::NodeKind::Char,
+        DeviceKind::Block => device::NodeKind::Block,
+        DeviceKind::Fifo => device::NodeKind::Fifo,
+    };
+    let made = device::Node { kind, major: node.major, minor: node.minor };
+    device::make_node(entry.parent.as_fd(), &entry.name, made, node.mode, node.uid, node.gid).context("mknod")
+}
+
+fn bind_device(context: &mut Context, index: usize, node: &Device) -> Result<()> {
+    let Some(source) = context.prepared.sources.remove(&index) else {
+        return Err(Error::new(Code::Internal, "the host's node was not prepared"));
+    };
+    let target = root(context)?.make_file(&node.path, 0o644).context("make the bind's target")?;
+    mount::move_mount(source.as_fd(), target.as_fd()).context("bind the host's node")
+}
+
+/// A default link (`/dev/fd`, …). What the image or a mount has there stays.
+pub fn make_symlink(context: &Context, path: &Path, target: &Path) -> Result<()> {
+    let entry =
+        root(context)?.make_parent(path).with_context(|| format!("make the directory of {path:?}"))?;
+    match device::make_symlink(entry.parent.as_fd(), &entry.name, target) {
+        Ok(()) | Err(Errno::EEXIST) => Ok(()),
+        Err(errno) => Err(errno).with_context(|| format!("make symlink {path:?}")),
+    }
+}
+
+/// `/dev/ptmx` -> `pts/ptmx`, in place of whatever file is there.
+pub fn link_ptmx(context: &Context) -> Result<()> {
+    let path = Path::new("/dev/ptmx");
+    let entry = root(context)?.make_parent(path).context("make the directory of \"/dev/ptmx\"")?;
+    match nix::unistd::unlinkat(entry.parent.as_fd(), entry.name.as_os_str(), UnlinkatFlags::NoRemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => {}
+        Err(errno) => return Err(errno).context("remove the old \"/dev/ptmx\""),
+    }
+    device::make_symlink(entry.parent.as_fd(), &entry.name, Path::new("pts/ptmx"))
+        .context("make symlink \"/dev/ptmx\"")
+}

@@ -1,0 +1,245 @@
+//! One entry of `mounts`: the source as a detached mount with its flags on, the target found or
+//! made inside the root, then attached. There is no moment at which it is mounted with other flags.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sys::stat::{SFlag, fstat};
+
+use super::{cgroup, root};
+use crate::fail;
+use crate::linux::mount::{self, Attr, Attributes, FsContext};
+use crate::plan::{FsOption, Mount, MountSource};
+use crate::report::{Code, Context as _, Error, Result};
+use crate::stage::context::Context;
+use crate::stage::copy_up;
+
+/// Carries one mount out.
+pub fn mount(context: &mut Context, index: usize, plan: &Mount) -> Result<()> {
+    carry_out(context, index, plan)
+        .with_context(|| format!("mount {:?} at {:?}", source_name(plan), plan.target))
+}
+
+fn source_name(plan: &Mount) -> String {
+    match &plan.source {
+        MountSource::Bind { source, .. } | MountSource::BindInside { source, .. } => {
+            source.display().to_string()
+        }
+        MountSource::Filesystem { kind, .. } => kind.clone(),
+        MountSource::Cgroup(_) => "cgroup".to_string(),
+        MountSource::Remount { .. } => "remount".to_string(),
+        MountSource::PropagationOnly => "propagation".to_string(),
+    }
+}
+
+fn carry_out(context: &mut Context, index: usize, plan: &Mount) -> Result<()> {
+    let mounted = match &plan.source {
+        MountSource::Bind { .. } => {
+            let Some(clone) = context.prepared.sources.remove(&index) else {
+                fail!(Code::Internal, "the source was not prepared");
+            };
+            bind(context, plan, clone)?
+        }
+        MountSource::BindInside { source, recursive } => {
+            let source = root(context)?.resolve(source).context("find the source in the root filesystem")?;
+            let clone = mount::open_tree_clone_fd(source.as_fd(), *recursive).context("clone the source")?;
+            bind(context, plan, clone)?
+        }
+        MountSource::Filesystem { kind, source, options, copy_up } => {
+            filesystem(context, plan, kind, source, options, *copy_up)?
+        }
+        MountSource::Cgroup(layout) => cgroup::mount(context, plan, layout)?,
+        MountSource::Remount { options } => remount(context, plan, options)?,
+        MountSource::PropagationOnly => root(context)?.resolve(&plan.target).context("find the target")?,
+    };
+    if !plan.recursive_attributes.is_empty() {
+        mount::set_attributes(mounted.as_fd(), plan.recursive_attributes, true)
+            .context("set recursive flags")?;
+    }
+    for propagation in &plan.propagation {
+        mount::set_propagation(mounted.as_fd(), *propagation).context("set propagation")?;
+    }
+    Ok(())
+}
+
+/// A clone, put on a directory or a file as it is one.
+fn bind(context: &Context, plan: &Mount, source: OwnedFd) -> Result<OwnedFd> {
+    set_flags(source.as_fd(), plan)?;
+    let root = root(context)?;
+    let target = match is_directory(source.as_fd())? {
+        true => root.make_directory(&plan.target, 0o755),
+        false => root.make_file(&plan.target, 0o755),
+    };
+    let target = target.context("make the target")?;
+    attach(root.as_fd(), source, target)
+}
+
+/// The flags of a mount as its options say. Flags that the kernel has locked on the source (it came from
+/// another user namespace) stay, unless the config names them to be cleared.
+fn set_flags(mounted: BorrowedFd, plan: &Mount) -> Result<()> {
+    if plan.attributes.is_empty() {
+        return Ok(());
+    }
+    match mount::set_attributes(mounted, plan.attributes, false) {
+        Err(Errno::EPERM) => {}
+        set => return set.context("set flags"),
+    }
+    let named = Attributes { clear: plan.must_clear, ..plan.attributes };
+    mount::set_attributes(mounted, named, false)
+        .context("cannot clear locked flags")
+        .hint("the source is mounted with flags that a user namespace may not clear")
+}
+
+/// A new filesystem.
+fn filesystem(
+    context: &Context,
+    plan: &Mount,
+    kind: &str,
+    source: &str,
+    options: &[FsOption],
+    copy: bool,
+) -> Result<OwnedFd> {
+    let root = root(context)?;
+    let before = root.resolve(&plan.target).ok();
+    let target = match plan.plain_directory {
+        true => plain_directory(context, kind, &plan.target)?,
+        false => root.make_directory(&plan.target, 0o755).context("make the target")?,
+    };
+    let mut options = options.to_vec();
+    if let Some(mode) = inherited_mode(kind, &options, before.as_ref())? {
+        options.push(mode);
+    }
+    let mounted = new_filesystem(kind, source, &options, plan.attributes)?;
+    if copy {
+        copy_up::tree(target.as_fd(), mounted.as_fd()).context("copy the directory up")?;
+    }
+    attach(root.as_fd(), mounted, target)
+}
+
+/// A detached mount of a new filesystem.
+pub(super) fn new_filesystem(
+    kind: &str,
+    source: &str,
+    options: &[FsOption],
+    attributes: Attributes,
+) -> Result<OwnedFd> {
+    let context = match FsContext::open(kind) {
+        Ok(context) => context,
+        Err(Errno::ENODEV) => {
+            return Err(Errno::ENODEV).with_context(|| format!("open filesystem {kind:?}")).hint(
+                "this kernel has no such filesystem; for a bind mount use the option `bind` or `rbind`",
+            );
+        }
+        Err(errno) => return Err(errno).with_context(|| format!("open filesystem {kind:?}")),
+    };
+    let named = !source.is_empty();
+    let source = named.then(|| FsOption { key: "source".into(), value: Some(source.into()) });
+    for option in source.iter().chain(options) {
+        context
+            .set(&option.key, option.value.as_deref())
+            .with_context(|| explain(&context, &format!("set option {:?}", option_text(option))))?;
+    }
+    context.mount(attributes).map_err(|errno| {
+        let error = Error::from(errno).context(explain(&context, "create the filesystem"));
+        match (kind, errno) {
+            ("proc", Errno::EPERM) => {
+                error.hint("mounting proc in a user namespace needs a new pid namespace")
+            }
+            _ => error,
+        }
+    })
+}
+
+/// What was being done, with the filesystem's own words about what it disliked.
+fn explain(context: &FsContext, doing: &str) -> String {
+    let messages = context.messages();
+    match messages.is_empty() {
+        true => doing.to_string(),
+        false => format!("{doing} ({})", messages.join("; ")),
+    }
+}
+
+fn option_text(option: &FsOption) -> String {
+    match &option.value {
+        Some(value) => format!("{}={value}", option.key),
+        None => option.key.clone(),
+    }
+}
+
+/// A tmpfs without `mode=` looks like the directory that it covers (runc).
+fn inherited_mode(kind: &str, options: &[FsOption], covered: Option<&OwnedFd>) -> Result<Option<FsOption>> {
+    let Some(covered) = covered.filter(|_| kind == "tmpfs") else {
+        return Ok(None);
+    };
+    if options.iter().any(|option| option.key == "mode") {
+        return Ok(None);
+    }
+    let mode = fstat(covered).context("stat the target")?.st_mode & 0o7777;
+    Ok(Some(FsOption { key: "mode".into(), value: Some(format!("{mode:o}")) }))
+}
+
+/// proc and sysfs go on real directories alone: what masks and labels write to later must be them
+/// (CVE-2019-19921, CVE-2023-28642).
+fn plain_directory(context: &Context, kind: &str, path: &Path) -> Result<OwnedFd> {
+    let root = root(context)?;
+    let refuse = || {
+        Error::new(Code::InvalidConfig, format!("filesystem {kind:?} must be mounted on ordinary directory"))
+    };
+    let target = match root.resolve_plain(path) {
+        Err(Errno::ENOENT) => {
+            root.make_directory(path, 0o755).context("make the target")?;
+            root.resolve_plain(path)
+        }
+        found => found,
+    };
+    match target {
+        Ok(target) if is_directory(target.as_fd())? => Ok(target),
+        Ok(_) | Err(Errno::ELOOP | Errno::ENOTDIR) => Err(refuse()),
+        Err(errno) => Err(errno).context("find the target"),
+    }
+}
+
+/// `remount`: other flags for the mount that is at the target, other options for its filesystem.
+fn remount(context: &Context, plan: &Mount, options: &[FsOption]) -> Result<OwnedFd> {
+    let target = root(context)?.resolve(&plan.target).context("find the target")?;
+    if !options.is_empty() {
+        let fs = FsContext::pick(target.as_fd()).context("open the mounted filesystem")?;
+        for option in options {
+            fs.set(&option.key, option.value.as_deref())
+                .with_context(|| explain(&fs, &format!("set option {:?}", option_text(option))))?;
+        }
+        fs.reconfigure().with_context(|| explain(&fs, "reconfigure the filesystem"))?;
+    }
+    set_flags(target.as_fd(), plan)?;
+    Ok(target)
+}
+
+/// Makes one mount read-only, when what had to be made in it is there.
+pub fn remount_readonly(context: &Context, path: &Path) -> Result<()> {
+    let readonly = Attributes { set: Attr::RDONLY, ..Default::default() };
+    let root = root(context)?;
+    let changed = match path == Path::new("/") {
+        true => mount::set_attributes(root.as_fd(), readonly, false),
+        false => root.resolve(path).and_then(|target| mount::set_attributes(target.as_fd(), readonly, false)),
+    };
+    changed.with_context(|| format!("make {path:?} read-only"))
+}
+
+/// The last word of every mount. The root itself cannot be mounted over: nothing would be confined.
+pub(super) fn attach(root: BorrowedFd, mounted: OwnedFd, target: OwnedFd) -> Result<OwnedFd> {
+    let same = |a: BorrowedFd, b: BorrowedFd| -> Result<bool> {
+        let (a, b) = (fstat(a).context("stat")?, fstat(b).context("stat")?);
+        Ok((a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
+    };
+    if same(root, target.as_fd())? {
+        fail!(Code::InvalidConfig, "mounting onto the root filesystem itself is not allowed");
+    }
+    mount::move_mount(mounted.as_fd(), target.as_fd()).context("attach it")?;
+    Ok(mounted)
+}
+
+fn is_directory(fd: BorrowedFd) -> Result<bool> {
+    let mode = fstat(fd).context("stat")?.st_mode;
+    Ok(mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits())
+}
