@@ -32,9 +32,7 @@ pub fn text() -> String {
 fn lines(name: &str, commit: Option<&str>, libseccomp: Option<&str>) -> String {
     let known = |value: Option<&str>| value.unwrap_or("unknown").to_owned();
     let (commit, libseccomp) = (known(commit), known(libseccomp));
-    format!(
-        "{name} version {VERSION}\ncommit: {commit}\nspec: {OCI_VERSION_MAX}\nlibseccomp: {libseccomp}\n"
-    )
+    format!("{name} version {VERSION}\ncommit: {commit}\nspec: {OCI_VERSION_MAX}\nlibseccomp: {libseccomp}\n")
 }
 
 #[cfg(test)]

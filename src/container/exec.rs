@@ -170,7 +170,9 @@ impl Entering<'_> {
             false => Err(Error::from(errno)),
         };
         let cgroup = match manager.exec_target(sub_cgroup) {
-            Err(error) if error.errno() == Some(Errno::ENOENT) && sub_cgroup.is_empty() => own(Errno::ENOENT)?,
+            Err(error) if error.errno() == Some(Errno::ENOENT) && sub_cgroup.is_empty() => {
+                own(Errno::ENOENT)?
+            }
             target => target?,
         };
         // Where the clone cannot go into a v2 cgroup, a write to cgroup.procs could not either.

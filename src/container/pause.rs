@@ -70,8 +70,7 @@ mod tests {
         let (place, sleeper) = (Place::new(), Sleeper::new());
         place.container(&state("stopped"));
         place.container(&State { init: Some(sleeper.identity()), ..state("running") });
-        let creating =
-            State { phase: Phase::Creating, runtime: sleeper.identity(), ..state("creating") };
+        let creating = State { phase: Phase::Creating, runtime: sleeper.identity(), ..state("creating") };
         let mut maker = place.container(&creating);
         maker.lock().unwrap();
         let cases = [
