@@ -81,6 +81,12 @@ pub fn has_effective(name: &str) -> bool {
     find(name).is_ok_and(|capability| read().is_ok_and(|sets| sets.effective & capability.bitmask() != 0))
 }
 
+/// Names of the permitted set of this process.
+pub fn permitted() -> Result<Vec<String>> {
+    let held = read()?.permitted;
+    Ok(names().into_iter().filter(|name| find(name).is_ok_and(|found| held & found.bitmask() != 0)).collect())
+}
+
 /// Copies permitted to effective, after setresuid cleared it (with keep_capabilities).
 pub fn raise_permitted() -> Result<()> {
     let sets = read()?;

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use nix::errno::Errno;
+
 use crate::fail;
-use crate::linux::{capability, credentials, fd, process};
+use crate::linux::{self, capability, credentials, fd, process};
 use crate::plan::{Action, CapabilitySets, Credentials, Step};
-use crate::report::{Code, Context as _, Result};
+use crate::report::{Code, Context as _, Result, log};
 use crate::stage::context::Context;
 use crate::stage::rootfs::root;
 
@@ -26,9 +28,33 @@ pub fn set_credentials(plan: &Credentials) -> Result<()> {
 
 /// Exactly the configured sets; inheritable and ambient only as listed (CVE-2022-29162).
 pub fn set_capabilities(sets: &CapabilitySets) -> Result<()> {
-    capability::set(&sets.effective, &sets.permitted, &sets.inheritable).context("unable to apply caps")?;
-    capability::set_ambient(&sets.ambient).context("unable to apply ambient caps")?;
+    match apply_capabilities(sets) {
+        Err(Errno::EPERM) => apply_capabilities(&only_held(sets)?),
+        applied => applied,
+    }
+    .context("unable to apply caps")?;
     credentials::keep_capabilities(false).context("stop keeping capabilities")
+}
+
+fn apply_capabilities(sets: &CapabilitySets) -> linux::Result<()> {
+    capability::set(&sets.effective, &sets.permitted, &sets.inheritable)?;
+    capability::set_ambient(&sets.ambient)
+}
+
+/// A runtime that lacks a capability itself cannot grant it: that is a warning, not a failure (runtime-spec
+/// config.md#linux-process).
+fn only_held(sets: &CapabilitySets) -> Result<CapabilitySets> {
+    let held = capability::permitted().context("read our capabilities")?;
+    let lost: Vec<&str> =
+        sets.permitted.iter().filter(|name| !held.contains(name)).map(String::as_str).collect();
+    log::warn(format!("capabilities that we lack ourselves cannot be granted: {}", lost.join(", ")));
+    let keep = |set: &[String]| set.iter().filter(|name| held.contains(name)).cloned().collect();
+    Ok(CapabilitySets {
+        effective: keep(&sets.effective),
+        permitted: keep(&sets.permitted),
+        inheritable: keep(&sets.inheritable),
+        ambient: keep(&sets.ambient),
+    })
 }
 
 /// The cwd may be open to root alone: it is tried before the user changes, and again after, when it

@@ -38,7 +38,7 @@ fn unified(context: &mut Context, plan: &Mount, target: OwnedFd, namespaced: boo
         }
         Err(error) => return Err(error),
     };
-    attach(root(context)?.as_fd(), mounted, target)
+    attach(root(context)?, &plan.target, mounted, target)
 }
 
 /// cgroup v1: a small tmpfs with a directory a hierarchy, and links for controllers that share one.
@@ -61,7 +61,7 @@ fn per_hierarchy(
         device::make_symlink(top.as_fd(), OsStr::new(name), Path::new(directory))
             .with_context(|| format!("make symlink {name:?}"))?;
     }
-    let top = attach(root(context)?.as_fd(), top, target)?;
+    let top = attach(root(context)?, &plan.target, top, target)?;
     let place = Root::new(top.try_clone().context("keep the cgroup directory")?);
     for hierarchy in hierarchies {
         let name = &hierarchy.directory;

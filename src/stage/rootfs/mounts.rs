@@ -6,10 +6,13 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::stat::{SFlag, fstat};
+use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
 use super::{cgroup, root};
+use crate::bundle::proc_mounts;
 use crate::fail;
 use crate::linux::mount::{self, Attr, Attributes, FsContext};
+use crate::linux::path::Root;
 use crate::plan::{FsOption, Mount, MountSource};
 use crate::report::{Code, Context as _, Error, Result};
 use crate::stage::context::Context;
@@ -72,7 +75,7 @@ fn bind(context: &Context, plan: &Mount, source: OwnedFd) -> Result<OwnedFd> {
         false => root.make_file(&plan.target, 0o755),
     };
     let target = target.context("make the target")?;
-    attach(root.as_fd(), source, target)
+    attach(root, &plan.target, source, target)
 }
 
 /// The flags of a mount as its options say. Flags that the kernel has locked on the source (it came from
@@ -114,7 +117,7 @@ fn filesystem(
     if copy {
         copy_up::tree(target.as_fd(), mounted.as_fd()).context("copy the directory up")?;
     }
-    attach(root.as_fd(), mounted, target)
+    attach(root, &plan.target, mounted, target)
 }
 
 /// A detached mount of a new filesystem.
@@ -227,16 +230,41 @@ pub fn remount_readonly(context: &Context, path: &Path) -> Result<()> {
 }
 
 /// The last word of every mount. The root itself cannot be mounted over: nothing would be confined.
-pub(super) fn attach(root: BorrowedFd, mounted: OwnedFd, target: OwnedFd) -> Result<OwnedFd> {
-    let same = |a: BorrowedFd, b: BorrowedFd| -> Result<bool> {
-        let (a, b) = (fstat(a).context("stat")?, fstat(b).context("stat")?);
-        Ok((a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
-    };
-    if same(root, target.as_fd())? {
+pub(super) fn attach(root: &Root, path: &Path, mounted: OwnedFd, target: OwnedFd) -> Result<OwnedFd> {
+    if is_same(root.as_fd(), target.as_fd())? {
         fail!(Code::InvalidConfig, "mounting onto the root filesystem itself is not allowed");
     }
+    guard_proc(root, path, mounted.as_fd(), target.as_fd())?;
     mount::move_mount(mounted.as_fd(), target.as_fd()).context("attach it")?;
     Ok(mounted)
+}
+
+/// The kernel's view of the container must stay the kernel's (CVE-2019-16884): validation has looked at the path
+/// that the config has; here it is seen whether an image's symlink led it into /proc after all.
+fn guard_proc(root: &Root, path: &Path, mounted: BorrowedFd, target: BorrowedFd) -> Result<()> {
+    let refuse = |text: String| Err(Error::new(Code::InvalidConfig, text));
+    if path == Path::new("/proc") && !is_procfs(mounted)? {
+        return refuse(proc_mounts::refusal_of_other_type(path));
+    }
+    if !is_procfs(target)? || path == Path::new("/proc") {
+        return Ok(());
+    }
+    // Without symlinks the path is what it says, and the list of what may be mounted there holds.
+    let plain = root.resolve_plain(path).is_ok_and(|plain| is_same(plain.as_fd(), target).unwrap_or(false));
+    match (plain, proc_mounts::refusal_inside(path)) {
+        (true, None) => Ok(()),
+        (_, Some(text)) => refuse(text),
+        (false, None) => refuse(format!("{path:?} cannot be mounted because it is inside /proc")),
+    }
+}
+
+fn is_procfs(fd: BorrowedFd) -> Result<bool> {
+    Ok(fstatfs(fd).context("statfs")?.filesystem_type() == PROC_SUPER_MAGIC)
+}
+
+fn is_same(a: BorrowedFd, b: BorrowedFd) -> Result<bool> {
+    let (a, b) = (fstat(a).context("stat")?, fstat(b).context("stat")?);
+    Ok((a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
 }
 
 fn is_directory(fd: BorrowedFd) -> Result<bool> {
