@@ -35,11 +35,20 @@ pub struct Trees {
     /// Of binds and of the host's devices, by step index.
     pub sources: BTreeMap<usize, OwnedFd>,
     /// Of the root filesystem.
-    pub rootfs: Option<OwnedFd>,
-    /// Where the root filesystem is attached when there is no mount namespace.
-    pub rootfs_place: Option<OwnedFd>,
+    pub rootfs: Option<RootTree>,
     /// Of the host's /dev/null, to mask files with.
     pub null: Option<OwnedFd>,
+}
+
+/// The root filesystem, detached.
+pub struct RootTree {
+    pub tree: OwnedFd,
+    /// Its path on the host, where it is attached.
+    pub path: PathBuf,
+    /// There is no mount namespace of the container's own: the host's mounts are left as they are.
+    pub shared_namespace: bool,
+    /// The same in init's mount namespace, where init looked it up while it had its first user's rights.
+    pub place: Option<OwnedFd>,
 }
 
 /// How init learns that it is to start.

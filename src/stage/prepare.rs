@@ -12,9 +12,9 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
-use super::context::{Prepared, Trees};
+use super::context::{Prepared, RootTree, Trees};
 use crate::fail;
-use crate::linux::mount::{self, Propagation};
+use crate::linux::mount::{self, Propagation, PropagationKind};
 use crate::linux::namespace::{self, Kind};
 use crate::linux::procfs::Proc;
 use crate::linux::{capability, device, userns};
@@ -160,19 +160,21 @@ fn idmap_namespace(
     Ok(kept)
 }
 
-/// The tree of the root filesystem, detached, cut off from the host's propagation as planned.
+/// The tree of the root filesystem, detached, cut off from the host's propagation as planned. Its top mount is private
+/// until the pivot: to a shared one pivot_root cannot move the old root (`man 2 pivot_root`).
 fn open_rootfs(rootfs: &Rootfs, trees: &mut Trees) -> Result<()> {
-    let path = &rootfs.path;
+    let path = rootfs.path.clone();
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let place = open(path, flags, Mode::empty()).with_context(|| format!("open root filesystem {path:?}"))?;
+    let place =
+        open(&path, flags, Mode::empty()).with_context(|| format!("open root filesystem {path:?}"))?;
     let tree = mount::open_tree_clone_fd(place.as_fd(), true)
         .with_context(|| format!("clone the root filesystem {path:?}"))?;
+    let private = Propagation { kind: PropagationKind::Private, recursive: false };
     mount::set_propagation(tree.as_fd(), rootfs.propagation)
+        .and_then(|()| mount::set_propagation(tree.as_fd(), private))
         .context("set the root filesystem's propagation")?;
-    trees.rootfs = Some(tree);
-    if rootfs.enter == EnterRoot::Chroot {
-        trees.rootfs_place = Some(place);
-    }
+    let shared_namespace = rootfs.enter == EnterRoot::Chroot;
+    trees.rootfs = Some(RootTree { tree, path, shared_namespace, place: None });
     Ok(())
 }
 

@@ -78,7 +78,7 @@ fn run_tool(which: Which, pid: Pid, map: &[IdMap]) -> Result<()> {
     for extent in map {
         command.args([extent.container, extent.host, extent.size].map(|number| number.to_string()));
     }
-    spawn::reset_signals(&mut command);
+    spawn::prepare(&mut command);
     let output = command.output().with_context(|| format!("run {tool:?}"))?;
     if output.status.success() {
         return Ok(());

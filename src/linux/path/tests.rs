@@ -4,6 +4,9 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use super::super::testing::{Scratch, in_child};
 use super::*;
 
+mod forest;
+mod race;
+
 /// A root in a scratch directory, next to which lies a canary that nothing may reach.
 struct Place {
     scratch: Scratch,
