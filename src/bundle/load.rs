@@ -129,6 +129,12 @@ fn in_process_file(error: Error) -> Error {
     }
 }
 
+/// What runc says of places whose words our types check.
+const SPOKEN: [(&str, &str); 2] = [
+    ("/linux/memoryPolicy/mode", "invalid memory policy mode"),
+    ("/linux/memoryPolicy/flags", "invalid memory policy flag"),
+];
+
 /// Parses to a tree, mends it, and types it with an eye on the place. Says what was mended.
 fn parse_slowly<T: DeserializeOwned>(raw: &[u8], mend: fn(&mut Value) -> Vec<String>) -> Result<T> {
     let mut tree: Value = serde_json::from_slice(raw).code(Code::InvalidConfig)?;
@@ -138,7 +144,12 @@ fn parse_slowly<T: DeserializeOwned>(raw: &[u8], mend: fn(&mut Value) -> Vec<Str
     let warnings = mend(&mut tree);
     let typed = serde_path_to_error::deserialize(tree).map_err(|error| {
         let place = place(error.path());
-        Error::new(Code::InvalidConfig, error.into_inner()).at(place)
+        let what = SPOKEN.iter().find(|(start, _)| place.starts_with(start)).map(|(_, what)| *what);
+        let error = Error::new(Code::InvalidConfig, error.into_inner());
+        match what {
+            Some(what) => error.context(what).at(place),
+            None => error.at(place),
+        }
     })?;
     warnings.into_iter().for_each(log::warn);
     Ok(typed)

@@ -224,7 +224,7 @@ impl Entering<'_> {
                     user_namespace::set_rlimits(child.pid(), &self.plan.privileged)?;
                     break;
                 }
-                Event::RootfsReady => {
+                Event::RootfsReady | Event::MapIds { .. } => {
                     fail!(Code::Internal, "an exec'd process has no root filesystem to make")
                 }
             }

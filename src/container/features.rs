@@ -134,7 +134,7 @@ fn linux() -> Linux {
             flags: words::memory_policy_flags(),
         },
         mount_extensions: MountExtensions { idmap: Enabled { enabled: true } },
-        net_devices: Enabled { enabled: false },
+        net_devices: Enabled { enabled: true },
     }
 }
 

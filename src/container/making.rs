@@ -36,6 +36,7 @@ use crate::report::{Code, Context, Error, Result};
 use crate::stage::channel::ToInit;
 use crate::stage::context::{Gate, HookState};
 use crate::stage::launch::{self, Child, Event, Start};
+use crate::stage::net_devices::NetDevices;
 use crate::stage::{hook, prepare, user_namespace};
 
 /// The version of runtime-spec whose state JSON we print.
@@ -83,7 +84,15 @@ pub fn make(order: &Order) -> Result<Made> {
             Err(second) => error.and_then(second),
         });
     }
-    let mut work = Work { container, state, manager, child: None, terminal: None, hooks_began: false };
+    let mut work = Work {
+        container,
+        state,
+        manager,
+        child: None,
+        terminal: None,
+        hooks_began: false,
+        net_devices: NetDevices::default(),
+    };
     if let Err(error) = work.build(order, &mut blueprint) {
         return Err(work.undo(&blueprint, error));
     }
@@ -224,6 +233,7 @@ struct Work {
     child: Option<Child>,
     terminal: Option<OwnedFd>,
     hooks_began: bool,
+    net_devices: NetDevices,
 }
 
 impl Work {
@@ -284,8 +294,14 @@ impl Work {
             match self.child()?.next()? {
                 Event::RootfsReady => {
                     self.manager.apply(&blueprint.plan.cgroup.resources)?;
+                    let (devices, pid) = (&blueprint.plan.net_devices, self.child()?.pid());
+                    self.net_devices.move_all(devices, &blueprint.proc, pid)?;
                     self.run_runtime_hooks(blueprint)?;
                     self.child()?.tell(ToInit::RuntimeHooksDone)?;
+                }
+                Event::MapIds { mount, namespace, recursive } => {
+                    prepare::map_ids(mount.as_fd(), namespace.as_fd(), recursive)?;
+                    self.child()?.tell(ToInit::IdsMapped)?;
                 }
                 Event::Terminal(master) => self.terminal = Some(master),
                 Event::SeccompListener(listener) => {
@@ -335,8 +351,10 @@ impl Work {
     }
 
     /// Undoes all of it, and says what went wrong first.
-    fn undo(self, blueprint: &Blueprint, error: Error) -> Error {
+    fn undo(mut self, blueprint: &Blueprint, error: Error) -> Error {
         let mut error = self.explain_oom(error);
+        // While the container's network namespace is there: virtual ones die with it.
+        self.net_devices.give_back();
         if let Some(child) = &self.child {
             child.kill();
         }

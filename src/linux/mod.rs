@@ -16,6 +16,7 @@ pub mod memfd;
 pub mod mount;
 pub mod mountinfo;
 pub mod namespace;
+pub mod netlink;
 pub mod network;
 pub mod path;
 pub mod pidfd;

@@ -74,6 +74,17 @@ pub fn set_cpu_affinity(pid: Pid, cpus: &[u32]) -> Result<()> {
     })
 }
 
+/// Our own affinity as one hexadecimal number, `0x3` for the first two CPUs.
+pub fn cpu_affinity_mask() -> Result<String> {
+    let mut mask = vec![0u64; MOST as usize / 64];
+    // SAFETY: the kernel writes at most the given number of bytes.
+    done(unsafe {
+        libc::syscall(libc::SYS_sched_getaffinity, 0, size_of_val(mask.as_slice()), mask.as_mut_ptr())
+    })?;
+    let digits: String = mask.iter().rev().map(|word| format!("{word:016x}")).collect();
+    Ok(format!("0x{}", digits.trim_start_matches('0')))
+}
+
 /// The list format of `man 7 cpuset`, `0-3,7`; None if malformed, backwards or beyond what Linux can have.
 pub fn parse_cpu_list(list: &str) -> Option<Vec<u32>> {
     let number = |text: &str| {
@@ -142,6 +153,7 @@ mod tests {
             let all = cpus(sched_getaffinity(Pid::from_raw(0)).unwrap());
             set_cpu_affinity(Pid::from_raw(0), &[0]).unwrap();
             assert_eq!(cpus(sched_getaffinity(Pid::from_raw(0)).unwrap()), 1);
+            assert_eq!(cpu_affinity_mask().unwrap(), "0x1");
             set_cpu_affinity(Pid::from_raw(0), &[]).unwrap();
             assert_eq!(cpus(sched_getaffinity(Pid::from_raw(0)).unwrap()), all);
         });

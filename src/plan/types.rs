@@ -33,12 +33,24 @@ pub struct Plan {
     pub cgroup: Cgroup,
     /// The root filesystem on the host; cloned by the parent, attached by init.
     pub rootfs: Rootfs,
+    /// Interfaces of the host that the parent moves in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub net_devices: Vec<NetDevice>,
     /// Hooks that the parent runs. createContainer and startContainer are steps of init.
     pub hooks: ParentHooks,
     /// Whether init makes a terminal and hands its master to the parent.
     pub terminal: bool,
     /// What init does, in order.
     pub steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NetDevice {
+    /// On the host.
+    pub name: String,
+    /// In the container; `%d` in it is for the kernel to complete.
+    pub new_name: String,
+    pub pointer: Pointer,
 }
 
 /// Everything that one more process in a running container takes.

@@ -64,6 +64,10 @@ fn enter_container(context: &mut Context) -> Result<()> {
             }
         }
     }
+    if log::debugging() {
+        let mask = linux::scheduler::cpu_affinity_mask().context("read the CPU affinity")?;
+        log::debug(format!("nsexec: affinity: {mask}"));
+    }
     log::debug("nsexec container setup: joined the container's namespaces");
     context.root = Some(Root::current().context("open the container's root")?);
     Ok(())

@@ -177,6 +177,12 @@ pub enum Event {
     RootfsReady,
     Terminal(OwnedFd),
     SeccompListener(OwnedFd),
+    /// `IdsMapped` is the answer.
+    MapIds {
+        mount: OwnedFd,
+        namespace: OwnedFd,
+        recursive: bool,
+    },
     Ready,
 }
 
@@ -207,6 +213,9 @@ impl Child {
             Some(ToParent::RootfsReady) => Ok(Event::RootfsReady),
             Some(ToParent::Terminal(master)) => Ok(Event::Terminal(master)),
             Some(ToParent::SeccompListener(listener)) => Ok(Event::SeccompListener(listener)),
+            Some(ToParent::MapIds { mount, namespace, recursive }) => {
+                Ok(Event::MapIds { mount, namespace, recursive })
+            }
             Some(ToParent::Ready) => Ok(Event::Ready),
             Some(ToParent::Sibling(..)) => fail!(Code::Internal, "a second init was announced"),
             Some(ToParent::Failed(message)) => Err(Error::from_message(message)),

@@ -8,6 +8,7 @@ pub mod copy_up;
 pub mod hook;
 pub mod init;
 pub mod launch;
+pub mod net_devices;
 pub mod prepare;
 pub mod process;
 pub mod rootfs;

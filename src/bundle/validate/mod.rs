@@ -17,6 +17,7 @@ mod hooks;
 mod host;
 mod mounts;
 mod namespaces;
+mod net_devices;
 mod paths;
 mod process;
 mod resources;
@@ -64,6 +65,7 @@ fn spec_on(spec: &Spec, situation: Situation, host: &Host) -> Findings {
     sysctl::check(spec, &mut findings);
     seccomp::check(spec, &mut findings);
     scheduling::memory_policy(spec, &mut findings);
+    net_devices::check(spec, situation, &mut findings);
     unsupported::check(spec, &mut findings);
     findings
 }

@@ -6,9 +6,6 @@ use super::findings::Findings;
 
 pub fn check(spec: &Spec, findings: &mut Findings) {
     let Some(linux) = spec.linux() else { return };
-    if linux.net_devices().as_ref().is_some_and(|devices| !devices.is_empty()) {
-        findings.add("/linux/netDevices", "network devices are not supported yet");
-    }
     if linux.intel_rdt().is_some() {
         findings.add("/linux/intelRdt", "Intel RDT is not supported yet");
     }

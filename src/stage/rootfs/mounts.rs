@@ -15,6 +15,7 @@ use crate::linux::mount::{self, Attr, Attributes, FsContext};
 use crate::linux::path::Root;
 use crate::plan::{FsOption, Mount, MountSource};
 use crate::report::{Code, Context as _, Error, Result};
+use crate::stage::channel::ToInit;
 use crate::stage::context::Context;
 use crate::stage::{copy_up, prepare};
 
@@ -129,7 +130,14 @@ fn map_ids(context: &Context, index: usize, plan: &Mount, mounted: BorrowedFd) -
     let (Some(namespace), Some(idmap)) = (context.prepared.idmaps.get(&index), &plan.idmap) else {
         return Ok(());
     };
-    prepare::map_ids(mounted, namespace.as_fd(), idmap.recursive).context("map the mount's ids")
+    match prepare::map_ids(mounted, namespace.as_fd(), idmap.recursive) {
+        // A filesystem of the host: the parent has the right.
+        Err(error) if error.errno() == Some(Errno::EPERM) && context.user_namespace => {
+            context.channel.send_map_ids(mounted, namespace.as_fd(), idmap.recursive)?;
+            context.channel.expect(ToInit::IdsMapped)
+        }
+        mapped => mapped.context("map the mount's ids"),
+    }
 }
 
 /// A detached mount of a new filesystem.
