@@ -206,8 +206,6 @@ impl Entering<'_> {
         if let Some(list) = &self.plan.initial_cpu_affinity {
             set_affinity(child.pid(), list)?;
         }
-        let proc = Proc::open().context("open /proc")?;
-        user_namespace::adjust_oom_score(&proc, child.pid(), &self.plan.privileged)?;
         child.tell(ToInit::Placed)?;
         loop {
             match child.next()? {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
-use oci_spec::runtime::{Hook, Spec};
+use oci_spec::runtime::{Hook, LinuxResources, Spec};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -32,7 +32,7 @@ use crate::linux::procfs::Proc;
 use crate::linux::{credentials, host, inherited};
 use crate::plan::seccomp::{self, Filter};
 use crate::plan::{Plan, compile};
-use crate::report::{Code, Context, Error, Result};
+use crate::report::{Code, Context, Error, Result, log};
 use crate::stage::channel::ToInit;
 use crate::stage::context::{Gate, HookState};
 use crate::stage::launch::{self, Child, Event, Start};
@@ -204,6 +204,17 @@ impl Blueprint {
     }
 }
 
+/// Limits need a cgroup. (Device rules do not count: every default config has them, and an ordinary user's container
+/// can reach no more devices than the user.)
+fn refuse_limits(resources: &LinuxResources, why: Option<Error>) -> Result<()> {
+    let Some(field) = compile::first_limit(resources) else { return Ok(()) };
+    let error = why.unwrap_or_else(|| Error::new(Code::Cgroup, "cgroups are disabled"));
+    Err(error
+        .context(format!("cannot set limits ({field}) without a cgroup"))
+        .at(format!("/linux/resources/{field}"))
+        .hint("use cgroup delegation (--systemd-cgroup), or leave linux.resources out"))
+}
+
 fn annotations(spec: &Spec) -> BTreeMap<String, String> {
     spec.annotations().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()
 }
@@ -247,7 +258,7 @@ impl Work {
         }
         let filter = blueprint.filter.take();
         let mut prepared = prepare::prepare(&blueprint.plan, filter, &blueprint.proc)?;
-        self.manager.create(&blueprint.plan.cgroup.resources)?;
+        self.make_cgroup(order, &blueprint.plan)?;
         let paths = &self.state.cgroup.paths;
         prepare::prepare_cgroups(&blueprint.plan, &mut prepared, |key| paths.get(key).map(PathBuf::as_path))?;
 
@@ -268,12 +279,36 @@ impl Work {
         if let Some(maps) = &blueprint.plan.id_maps {
             user_namespace::write_maps(&blueprint.proc, pid, maps)?;
         }
-        user_namespace::adjust_oom_score(&blueprint.proc, pid, &blueprint.plan.privileged)?;
+        if !blueprint.plan.needs_bridge() {
+            user_namespace::adjust_oom_score(&blueprint.proc, pid, &blueprint.plan.privileged)?;
+        }
         child.tell(ToInit::Placed)?;
 
         self.converse(blueprint)?;
         self.hand_over(blueprint)?;
         self.commit()
+    }
+
+    /// An ordinary user may have no cgroup to make others in; who asks for none then needs none.
+    fn make_cgroup(&mut self, order: &Order, plan: &Plan) -> Result<()> {
+        let resources = &plan.cgroup.resources;
+        if self.state.cgroup.driver == Driver::Disabled {
+            return refuse_limits(resources, None);
+        }
+        let error = match self.manager.create(resources) {
+            Err(error) if order.globals.rootless => error,
+            made => return made,
+        };
+        let out_of_reach = matches!(error.errno(), Some(Errno::EACCES | Errno::EPERM | Errno::EROFS));
+        if !out_of_reach || plan.cgroup.path.is_some() {
+            return Err(error);
+        }
+        refuse_limits(resources, Some(error))?;
+        log::debug("the container has no cgroup: none can be made here");
+        self.state.cgroup = Location { driver: Driver::Disabled, unit: None, paths: BTreeMap::new() };
+        self.manager = Manager::new(self.state.cgroup.clone());
+        self.container.save(&self.state)?;
+        self.container.correct_cgroup(&self.state.cgroup)
     }
 
     /// Init's fifo, where `start` is another command's.

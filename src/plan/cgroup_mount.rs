@@ -1,5 +1,7 @@
 //! What a mount of type `cgroup` shows: the one tree of v2, or a directory with all hierarchies of v1.
 
+use std::path::Path;
+
 use super::types::{CgroupHierarchy, CgroupMount};
 use crate::linux::cgroup_tree::{CgroupTree, Hierarchy, Layout};
 
@@ -19,7 +21,12 @@ pub fn cgroup_mount(tree: &CgroupTree, namespaced: bool) -> CgroupMount {
 }
 
 fn shown(hierarchy: &Hierarchy) -> CgroupHierarchy {
-    CgroupHierarchy { directory: hierarchy.directory.clone(), data: Some(hierarchy.controllers.join(",")) }
+    let below_mount = hierarchy.own.strip_prefix(&hierarchy.root).unwrap_or(Path::new(""));
+    CgroupHierarchy {
+        directory: hierarchy.directory.clone(),
+        data: Some(hierarchy.controllers.join(",")),
+        own: hierarchy.mount_point.join(below_mount),
+    }
 }
 
 /// `cpu` -> `cpu,cpuacct` and so on, where controllers share a hierarchy.

@@ -16,6 +16,7 @@ use crate::report::{Code, Result};
 
 pub use super::exec::exec;
 pub use super::options::{ExecOptions, Options};
+pub use super::resources::first_limit;
 
 /// Compiles a validated config.
 pub fn container(spec: &Spec, options: &Options) -> Result<Plan> {

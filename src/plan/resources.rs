@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use oci_spec::runtime::{LinuxDeviceCgroup, LinuxDeviceType, LinuxResources, Spec};
+use serde_json::Value;
 
 use super::devices;
 
@@ -56,4 +57,20 @@ fn rule(
     rule.set_allow(allow).set_typ(Some(typ)).set_access(Some(access.to_string()));
     rule.set_major(major.map(i64::from)).set_minor(minor.map(i64::from));
     rule
+}
+
+/// The first field of `resources` that sets a limit, device rules apart; None if nothing needs a cgroup.
+pub fn first_limit(resources: &LinuxResources) -> Option<String> {
+    let fields = serde_json::to_value(resources).ok()?;
+    let says_something = |value: &Value| match value {
+        Value::Null => false,
+        Value::Array(all) => !all.is_empty(),
+        Value::Object(all) => all.values().any(|value| !value.is_null()),
+        _ => true,
+    };
+    let fields = fields.as_object()?.iter();
+    fields
+        .filter(|(name, value)| *name != "devices" && says_something(value))
+        .map(|(name, _)| name.clone())
+        .next()
 }

@@ -439,6 +439,9 @@ pub enum CgroupMount {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CgroupHierarchy {
+    /// The caller's own cgroup in it: what is bound where the container has none.
+    #[serde(skip)]
+    pub own: PathBuf,
     /// Directory name under /sys/fs/cgroup, `cpu,cpuacct`.
     pub directory: String,
     /// Mount data, `cpu,cpuacct` or `name=systemd,xattr`; `None` for the unified tree of a hybrid.

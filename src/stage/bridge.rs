@@ -23,9 +23,14 @@ pub enum Bridge {
     Process(OwnedFd, Vec<Kind>),
 }
 
-/// Joins, clones, says who init is, and ends. Returns in init alone.
-pub fn cross(bridge: Bridge, new_namespaces: &[Kind], channel: &InitEnd) {
-    match arrive(&bridge, new_namespaces, channel) {
+/// Does what `prepare` says for init to inherit, joins, clones, says who init is, and ends. Returns in init alone.
+pub fn cross(
+    prepare: impl FnOnce() -> Result<()>,
+    bridge: Bridge,
+    new_namespaces: &[Kind],
+    channel: &InitEnd,
+) {
+    match prepare().and_then(|()| arrive(&bridge, new_namespaces, channel)) {
         Ok(Side::Init) => {}
         Ok(Side::Bridge) => process::exit_now(0),
         Err(error) => {

@@ -16,7 +16,7 @@ use crate::linux::namespace::{self, Kind};
 use crate::linux::pidfd::{self, Exit};
 use crate::linux::process;
 use crate::linux::procfs::Proc;
-use crate::plan::{ExecPlan, Plan, Step};
+use crate::plan::{ExecPlan, Plan, Privileged, Step};
 use crate::report::{Code, Context as _, Error, Result};
 
 /// What a container's init or an exec'd process needs besides its plan.
@@ -44,6 +44,7 @@ pub fn spawn(plan: &Plan, mut start: Start, cgroup: Option<BorrowedFd>) -> Resul
     };
     let args = CloneArgs { namespaces: &plan.new_namespaces, cgroup, sibling: false };
     let no_other = |errno: Errno| Err(Error::from(errno));
+    let bridge = bridge.map(|bridge| (bridge, &plan.privileged));
     let child = clone_and_run(&args, bridge, &no_other, start, None, &plan.steps);
     if let Some(origin) = origin {
         // Hooks are the host's: they must not be born in the container's pid namespace.
@@ -74,6 +75,7 @@ pub fn spawn_exec(
     if plan.namespaces.contains(&Kind::User) {
         // All at once, while the caller's rights count for each of them (`man 2 setns`).
         let bridge = Bridge::Process(init, plan.namespaces.clone());
+        let bridge = (bridge, &plan.privileged);
         return clone_and_run(&args, Some(bridge), other, start, Some(Enter::Arrived), &plan.steps);
     }
     if plan.namespaces.contains(&Kind::Pid) {
@@ -85,7 +87,7 @@ pub fn spawn_exec(
 
 fn clone_and_run(
     args: &CloneArgs,
-    bridge: Option<Bridge>,
+    bridge: Option<(Bridge, &Privileged)>,
     other: OtherCgroup,
     start: Start,
     enter: Option<Enter>,
@@ -120,8 +122,9 @@ fn clone_and_run(
         }
         (Cloned::Child, bridge) => {
             drop(parent_end);
-            if let Some(bridge) = bridge {
-                bridge::cross(bridge, args.namespaces, &init_end);
+            if let Some((bridge, privileged)) = bridge {
+                let prepare = || user_namespace::inherit_oom_score(&start.proc, privileged);
+                bridge::cross(prepare, bridge, args.namespaces, &init_end);
             }
             let context = Context {
                 channel: init_end,

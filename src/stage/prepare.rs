@@ -66,28 +66,45 @@ pub fn open_trees(rootfs: &Rootfs, steps: &[Step], idmaps: &BTreeMap<usize, Owne
     Ok(trees)
 }
 
-/// Clones the container's cgroup directories, for plans that bind them. They must exist by now.
+/// Clones the container's cgroup directories, for plans that bind them. They must exist by now. Without cgroups of
+/// its own, the container is shown those of the caller.
 pub fn prepare_cgroups<'a>(
     plan: &Plan,
     prepared: &mut Prepared,
     directory_of: impl Fn(&str) -> Option<&'a Path>,
 ) -> Result<()> {
-    if !may_clone_mounts() {
-        return Ok(());
+    match may_clone_mounts() {
+        true => open_cgroups(&plan.steps, plan.has_user_namespace(), &mut prepared.cgroups, directory_of),
+        false => Ok(()),
     }
-    for step in &plan.steps {
+}
+
+/// The same, by init.
+pub fn open_callers_cgroups(steps: &[Step], prepared: &mut Prepared) -> Result<()> {
+    open_cgroups(steps, true, &mut prepared.cgroups, |_| None)
+}
+
+fn open_cgroups<'a>(
+    steps: &[Step],
+    user_namespace: bool,
+    cgroups: &mut BTreeMap<String, OwnedFd>,
+    directory_of: impl Fn(&str) -> Option<&'a Path>,
+) -> Result<()> {
+    for step in steps {
         let Action::Mount(mount) = &step.action else { continue };
         match &mount.source {
-            MountSource::Cgroup(CgroupMount::Unified { .. }) if plan.has_user_namespace() => {
-                clone_cgroup(prepared, "", directory_of(""))?;
+            MountSource::Cgroup(CgroupMount::Unified { .. }) if user_namespace => {
+                let path = directory_of("").unwrap_or(Path::new("/sys/fs/cgroup"));
+                cgroups.insert(String::new(), clone_cgroup(path)?);
             }
             // In a user namespace the kernel may refuse to mount what is not its own.
             MountSource::Cgroup(CgroupMount::PerHierarchy { namespaced, hierarchies, .. })
-                if !namespaced || plan.has_user_namespace() =>
+                if !namespaced || user_namespace =>
             {
                 for hierarchy in hierarchies {
                     let path = directory_of(hierarchy.data.as_deref().unwrap_or(""));
-                    clone_cgroup(prepared, &hierarchy.directory, path)?;
+                    let tree = clone_cgroup(path.unwrap_or(&hierarchy.own))?;
+                    cgroups.insert(hierarchy.directory.clone(), tree);
                 }
             }
             _ => {}
@@ -96,12 +113,8 @@ pub fn prepare_cgroups<'a>(
     Ok(())
 }
 
-fn clone_cgroup(prepared: &mut Prepared, directory: &str, path: Option<&Path>) -> Result<()> {
-    let Some(path) = path else { return Ok(()) };
-    let tree = mount::open_tree_clone(here(), path, false)
-        .with_context(|| format!("open the container's cgroup {path:?}"))?;
-    prepared.cgroups.insert(directory.to_owned(), tree);
-    Ok(())
+fn clone_cgroup(path: &Path) -> Result<OwnedFd> {
+    mount::open_tree_clone(here(), path, false).with_context(|| format!("open the cgroup {path:?}"))
 }
 
 fn open_namespace(path: &Path, kind: Kind) -> Result<OwnedFd> {

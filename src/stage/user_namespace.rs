@@ -129,6 +129,18 @@ pub fn adjust_oom_score(proc: &Proc, pid: Pid, privileged: &Privileged) -> Resul
         .at("/process/oomScoreAdj")
 }
 
+/// The same by the bridge, for init to inherit. Its files belong to its user only while it is dumpable, and so it is
+/// for this one write, before it is in reach of anybody in the container.
+pub fn inherit_oom_score(proc: &Proc, privileged: &Privileged) -> Result<()> {
+    if privileged.oom_score_adj.is_none() {
+        return Ok(());
+    }
+    process::set_dumpable(true).context("become dumpable")?;
+    let adjusted = adjust_oom_score(proc, nix::unistd::getpid(), privileged);
+    process::set_dumpable(false).context("become undumpable")?;
+    adjusted
+}
+
 /// The limits, at the end: init has descriptors open while it makes the container.
 pub fn set_rlimits(pid: Pid, privileged: &Privileged) -> Result<()> {
     for step in &privileged.rlimits {

@@ -137,13 +137,21 @@ impl Container {
 
     /// Writes down where the cgroup will be, once, before it is made.
     pub fn record_cgroup(&self, location: &Location) -> Result<()> {
+        self.create(CGROUP_FILE, &Self::cgroup_record(location)?)
+    }
+
+    /// Takes the record back: the cgroup could not be made, and whatever has its name is not the container's.
+    pub fn correct_cgroup(&self, location: &Location) -> Result<()> {
+        self.replace(CGROUP_FILE, &Self::cgroup_record(location)?)
+    }
+
+    fn cgroup_record(location: &Location) -> Result<Vec<u8>> {
         let proc = Proc::open().context("open /proc")?;
         let record = CgroupRecord {
             boot_id: host::boot_id(&proc).context("read the boot id")?,
             cgroup: location.clone(),
         };
-        let bytes = serde_json::to_vec(&record).context("encode the cgroup's place")?;
-        self.create(CGROUP_FILE, &bytes)
+        serde_json::to_vec(&record).context("encode the cgroup's place")
     }
 
     /// Where the cgroup is by that record: None where there is no readable record of this boot.

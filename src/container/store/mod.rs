@@ -63,6 +63,9 @@ impl Store {
         match open(root, DIRECTORY, Mode::empty()) {
             Ok(directory) => Ok(Some(Self { directory, path: root.to_owned() })),
             Err(Errno::ENOENT) => Ok(None),
+            Err(errno @ Errno::EACCES) => Err(errno)
+                .with_context(|| format!("open root directory {root:?}"))
+                .hint("set XDG_RUNTIME_DIR to a directory of your own, or give one with --root"),
             Err(errno) => Err(errno).with_context(|| format!("open root directory {root:?}")),
         }
     }

@@ -33,7 +33,10 @@ pub fn mount(context: &mut Context, plan: &Mount, layout: &CgroupMount) -> Resul
 fn unified(context: &mut Context, plan: &Mount, target: OwnedFd, namespaced: bool) -> Result<OwnedFd> {
     let mounted = match new_filesystem("cgroup2", "cgroup", &[], plan.attributes) {
         Ok(mounted) => mounted,
-        Err(error) if namespaced && matches!(error.errno(), Some(Errno::EPERM | Errno::EBUSY)) => {
+        Err(error)
+            if (namespaced || context.user_namespace)
+                && matches!(error.errno(), Some(Errno::EPERM | Errno::EBUSY)) =>
+        {
             own_directory(context, "", plan.attributes)?
         }
         Err(error) => return Err(error),
@@ -66,7 +69,13 @@ fn per_hierarchy(
     for hierarchy in hierarchies {
         let name = &hierarchy.directory;
         let mounted = match namespaced {
-            true => new_hierarchy(hierarchy, plan.attributes),
+            true => match new_hierarchy(hierarchy, plan.attributes) {
+                // A cgroup namespace that another user namespace owns.
+                Err(error) if error.errno() == Some(Errno::EPERM) && context.user_namespace => {
+                    own_directory(context, name, plan.attributes)
+                }
+                mounted => mounted,
+            },
             false => own_directory(context, name, plan.attributes),
         }
         .with_context(|| format!("mount hierarchy {name:?}"))?;

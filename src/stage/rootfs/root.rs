@@ -22,6 +22,7 @@ use crate::stage::prepare;
 pub fn attach(context: &mut Context, steps: &[Step]) -> Result<()> {
     if let Some(rootfs) = context.prepared.unopened.take() {
         context.prepared.trees = prepare::open_trees(&rootfs, steps, &context.prepared.idmaps)?;
+        prepare::open_callers_cgroups(steps, &mut context.prepared)?;
     }
     find_place(context)?;
     let Some(RootTree { tree, shared_namespace, place: Some(place), .. }) =
