@@ -33,3 +33,4 @@ mod signals;
 mod sockets;
 mod state;
 mod terminal;
+mod userns;
