@@ -110,6 +110,10 @@ fn filesystem(context: &mut Context, index: usize, plan: &Mount) -> Result<Owned
     if let Some(mode) = inherited_mode(kind, &options, before.as_ref())? {
         options.push(mode);
     }
+    // Mqueue takes no label among its options: there it would be that of the root directory.
+    if let Some(label) = plan.label.as_ref().filter(|_| kind != "mqueue") {
+        options.push(FsOption { key: "context".into(), value: Some(label.clone()) });
+    }
     let mounted = match (new_filesystem(kind, source, &options, plan.attributes), host) {
         (Err(error), Some(host)) if error.errno() == Some(Errno::EPERM) && instead.is_some() => {
             mount::set_attributes(host.as_fd(), plan.attributes, true)
