@@ -20,7 +20,7 @@ pub fn install(program: &[u8], flags: u64) -> Result<Option<OwnedFd>> {
     // The kernel takes 32 bits and would not see the others.
     let flags = u32::try_from(flags).map_err(|_| Errno::EINVAL)?;
     let size = size_of::<libc::sock_filter>();
-    if program.is_empty() || program.len() % size != 0 {
+    if program.is_empty() || !program.len().is_multiple_of(size) {
         return Err(Errno::EINVAL);
     }
     let mut filters: Vec<libc::sock_filter> = program
