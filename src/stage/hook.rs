@@ -56,7 +56,7 @@ fn run(hook: &Hook, state: &str, environment: Option<&[String]>) -> Result<()> {
     command.stdin(Stdio::from(input)).stdout(output.end()?).stderr(errors.end()?);
     // Its own process group, so that a hook past its time goes with all its children.
     command.process_group(0);
-    spawn::reset_signals(&mut command);
+    spawn::prepare(&mut command);
 
     let mut child = command.spawn().with_context(|| format!("start {path:?}"))?;
     wait_in_time(&child, hook.timeout())?;

@@ -1,0 +1,52 @@
+# trug: build it, see it, test it. `make help` says what there is.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+TARGET := target/x86_64-unknown-linux-gnu
+TRUG := $(TARGET)/release/trug
+EXAMPLES := hello shell web readonly hooks
+# What the build needs, and what the tests need beside it (Debian's names).
+BUILD_PACKAGES := gcc libc6-dev libseccomp-dev pkg-config
+TEST_PACKAGES := busybox-static strace mmdebstrap debian-archive-keyring procps iproute2 util-linux
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
+
+.PHONY: build demo examples test lint install clean help
+
+build: ## build the release binary
+	@integration/packages $(BUILD_PACKAGES)
+	cargo build --release
+
+demo: ## build trug and run bundle-examples/hello with it
+	@integration/packages $(BUILD_PACKAGES) busybox-static
+	cargo build --release
+	@bundle-examples/make-rootfs bundle-examples/hello
+	@echo "\$$ trug run --bundle bundle-examples/hello hello"
+	@$(AS_ROOT) $(TRUG) run --bundle bundle-examples/hello hello
+
+examples: ## make the root filesystem of every example
+	@integration/packages busybox-static
+	bundle-examples/make-rootfs $(EXAMPLES:%=bundle-examples/%)
+
+test: ## run unit and integration tests; the last line has the counts
+	@integration/packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
+	@$(AS_ROOT) integration/debian-rootfs
+	@integration/run-tests
+
+lint: ## check format, clippy, and the floors of the house
+	@integration/packages $(BUILD_PACKAGES)
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings -D clippy::undocumented-unsafe-blocks
+	@mkdir -p target && rustc --edition 2024 -o target/floors integration/lint/floors.rs
+	target/floors src
+
+install: ## install trug to $(DESTDIR)$(PREFIX)/sbin
+	@test -x $(TRUG) || { echo "build it first: make build" >&2; exit 1; }
+	install -D -m 0755 $(TRUG) $(DESTDIR)$(PREFIX)/sbin/trug
+
+clean: ## remove what was built
+	cargo clean
+	rm -rf $(EXAMPLES:%=bundle-examples/%/rootfs)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,246 @@
+//! Whatever instant a command is killed at, `delete --force` afterwards leaves nothing.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::{Container, Outcome, Process, is_peer, leftovers, skip, strace};
+
+/// A container with some of everything: cgroup limits, mounts, a hook.
+fn rich() -> anyhow::Result<Container> {
+    Container::with(|config| {
+        config.mount("/mnt", "bind", ".", &["rbind", "ro"]).mount("/var", "tmpfs", "tmpfs", &["tmpcopyup"]);
+        config.hook("createRuntime", serde_json::json!({"path": "/bin/true"}));
+        config["linux"]["resources"]["pids"] = serde_json::json!({"limit": 50});
+    })
+}
+
+/// Deletes by force, twice, and claims that nothing is left; then that the id can be used again.
+fn is_undone(container: &Container, point: &str) -> Outcome {
+    let deleted = container.delete_by_force()?;
+    assert_eq!(deleted.status(), 0, "killed {point}: {deleted}");
+    container.delete_by_force()?.ok();
+    // A process that saw its parent's end goes by itself: wait for that, it is no leak.
+    for process in container.processes()? {
+        process.wait_gone()?;
+    }
+    assert_eq!(container.leftovers()?, Vec::<String>::new(), "killed {point}");
+    Ok(())
+}
+
+/// Kills `words` after each of `count` parts of the time that it takes.
+fn sweep(words: &[&str], count: u32, prepare: impl Fn(&Container) -> Outcome) -> Outcome {
+    let container = rich()?;
+    prepare(&container)?;
+    let begin = Instant::now();
+    container.command(words)?;
+    let whole = begin.elapsed();
+    is_undone(&container, "never")?;
+    for number in 0..count {
+        prepare(&container)?;
+        let mut running = container.runtime(words.iter().copied().chain([container.id.as_str()])).spawn()?;
+        let process = Process::open(running.pid())?;
+        if !process.ends_within(whole * number / count)? {
+            running.signal(Signal::KILL)?;
+        }
+        running.wait()?;
+        is_undone(&container, &format!("after {number}/{count} of {whole:?}"))?;
+    }
+    prepare(&container)?;
+    container.command(words)?.ok();
+    Ok(())
+}
+
+#[test]
+fn create_can_be_killed_at_any_time() -> Outcome {
+    if is_peer() {
+        return skip("known: runc leaves cgroups and processes");
+    }
+    sweep(&["create"], 60, |_| Ok(()))
+}
+
+#[test]
+fn a_detached_run_can_be_killed_at_any_time() -> Outcome {
+    if is_peer() {
+        return skip("known: runc leaves cgroups and processes");
+    }
+    sweep(&["run", "-d"], 40, |_| Ok(()))
+}
+
+#[test]
+fn start_can_be_killed_at_any_time() -> Outcome {
+    sweep(&["start"], 20, |container| container.create().map(|output| drop(output.ok())))
+}
+
+#[test]
+fn delete_can_be_killed_at_any_time() -> Outcome {
+    sweep(&["delete", "--force"], 20, |container| container.detach().map(drop))
+}
+
+/// Kills `create` when it is about to make the `nth` call of `name`; false where it made fewer.
+fn killed_at(container: &Container, name: &str, nth: u32) -> anyhow::Result<bool> {
+    let inject = format!("inject={name}:signal=KILL:when={nth}");
+    let words = ["create", &container.id];
+    let tracer = ["strace", "-o", "/dev/null", "-e", &format!("trace={name}"), "-e", &inject];
+    let output = container.runtime(words).under(tracer).output()?;
+    Ok(output.status() == -9 || output.status() == 137)
+}
+
+#[test]
+fn create_can_be_killed_at_any_of_its_system_calls() -> Outcome {
+    if is_peer() {
+        return skip("known: runc leaves cgroups and processes");
+    }
+    if let Some(reason) = strace::lacking() {
+        return skip(reason);
+    }
+    let container = rich()?;
+    let calls = [
+        "mkdir",
+        "mkdirat",
+        "rename",
+        "renameat",
+        "renameat2",
+        "openat",
+        "openat2",
+        "write",
+        "clone3",
+        "sendmsg",
+        "recvmsg",
+        "read",
+        "poll",
+        "ppoll",
+        "flock",
+        "fsync",
+        "mknodat",
+        "close",
+        "exit_group",
+    ];
+    for name in calls {
+        for nth in 1.. {
+            let killed = killed_at(&container, name, nth)?;
+            is_undone(&container, &format!("at {name} number {nth}"))?;
+            // The later ones of a call that is made very often are much alike.
+            if !killed || nth >= 12 {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_first_process_can_be_killed_at_any_time_of_create() -> Outcome {
+    let container = rich()?;
+    let begin = Instant::now();
+    container.create()?.ok();
+    let whole = begin.elapsed();
+    is_undone(&container, "never")?;
+    for number in 0..20u32 {
+        let mut running = container.runtime(["create", &container.id]).spawn()?;
+        let creator = Process::open(running.pid())?;
+        creator.ends_within(whole * number / 20)?;
+        for child in creator.children()? {
+            child.kill(Signal::KILL)?;
+        }
+        // It answers, one way or the other, and never hangs.
+        running.wait()?;
+        is_undone(&container, &format!("init after {number}/20"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_create_whose_waiting_process_was_killed_is_stopped_and_deleted() -> Outcome {
+    let container = rich()?;
+    container.create()?.ok();
+    let init = container.init()?;
+    init.kill(Signal::KILL)?;
+    init.wait_gone()?;
+    assert_eq!(container.status()?, "stopped");
+    container.delete()?.ok();
+    assert_eq!(container.leftovers()?, Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
+fn a_container_that_is_being_created_is_not_in_anybodys_way() -> Outcome {
+    if is_peer() {
+        return skip("known: runc cannot tell such a container");
+    }
+    // The hook holds create where it is.
+    let container = Container::new()?;
+    let gate = container.path("gate");
+    let mut bell = container.fifo("bell")?;
+    let mut held = crate::support::Fifo::make(&gate)?;
+    let script =
+        format!("echo here > {}; read x < {}", container.rootfs().join("bell").display(), gate.display());
+    container.edit(|config| {
+        config.shell_hook("createRuntime", &script);
+    })?;
+    let mut creating = container.runtime(["create", &container.id]).spawn()?;
+    bell.line()?;
+    let begin = Instant::now();
+    assert_eq!(container.status()?, "creating");
+    container.runtime(["list"]).output()?.says("creating");
+    container.start()?.exits(1);
+    container.exec(&["true"])?.exits(255);
+    container.create()?.fails(1, "container with given ID already exists");
+    assert!(begin.elapsed() < Duration::from_secs(20));
+    held.ring()?;
+    assert!(creating.wait()?.success(), "{}", creating.stderr());
+    container.start()?.ok();
+    Ok(())
+}
+
+#[test]
+fn delete_by_force_ends_a_create_whose_hook_never_ends() -> Outcome {
+    if is_peer() {
+        return skip("known: runc removes the directory under a create");
+    }
+    let container = Container::new()?;
+    let mut bell = container.fifo("bell")?;
+    let script = format!("echo here > {}; exec sleep 1017", container.rootfs().join("bell").display());
+    container.edit(|config| {
+        config.shell_hook("createRuntime", &script);
+    })?;
+    let mut creating = container.runtime(["create", &container.id]).spawn()?;
+    bell.line()?;
+    creating.signal(Signal::KILL)?;
+    creating.wait()?;
+    container.delete_by_force()?.ok();
+    for process in container.processes()? {
+        // The hook is the host's own process, and ends with its parent.
+        process.wait_gone()?;
+    }
+    assert_eq!(container.leftovers()?, Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
+fn another_container_notices_nothing() -> Outcome {
+    let (bystander, victim) = (Container::new()?, rich()?);
+    bystander.detach()?;
+    let before = bystander.state()?;
+    for _ in 0..5 {
+        let mut running = victim.runtime(["create", &victim.id]).spawn()?;
+        Process::open(running.pid())?.ends_within(Duration::from_millis(20))?;
+        running.signal(Signal::KILL)?;
+        running.wait()?;
+        victim.delete_by_force()?.ok();
+    }
+    assert_eq!(bystander.state()?, before);
+    bystander.exec(&["true"])?.ok();
+    assert_eq!(leftovers::mounts_below(&bystander.path(""))?, Vec::<String>::new());
+    if is_peer() {
+        // What runc leaves is its own; take it away for the claim that the drop makes.
+        for process in victim.processes()? {
+            process.kill(Signal::KILL)?;
+            process.wait_gone()?;
+        }
+        for directory in crate::support::cgroup::directories(&victim.cgroup)? {
+            std::fs::remove_dir(directory)?;
+        }
+    }
+    Ok(())
+}

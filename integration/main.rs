@@ -1,0 +1,32 @@
+//! The integration suite: the runtime as its callers see it, on this machine's own kernel, as root.
+//!
+//! `cargo test --test integration` runs it against the trug just built; `TRUG_BIN=/usr/sbin/runc` runs it
+//! against a peer, to see that the tests ask for what is true. See docs/testing.md.
+
+mod support;
+
+mod bundle_examples;
+mod capabilities;
+mod cgroups;
+mod cli;
+mod crash;
+mod debian;
+mod descriptors;
+mod devices;
+mod errors;
+mod exec;
+mod hardening;
+mod hooks;
+mod lifecycle;
+mod list;
+mod log;
+mod masks;
+mod mounts;
+mod namespaces;
+mod process;
+mod run;
+mod seccomp;
+mod signals;
+mod sockets;
+mod state;
+mod terminal;

@@ -1,0 +1,637 @@
+//! The container's file tree: every kind of mount, its options, and no way out of the root filesystem.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::support::{Config, Container, Outcome, Output, cgroup, is_peer, leftovers, skip};
+
+fn shell(script: &str, change: impl FnOnce(&mut Config)) -> anyhow::Result<Container> {
+    Container::with(|config| {
+        config.shell(script);
+        change(config);
+    })
+}
+
+/// The line of /proc/self/mounts for `target` that `output` printed, its options as a list.
+#[track_caller]
+fn options(output: &Output, target: &str) -> Vec<String> {
+    let line = output.ok().lines().into_iter().rfind(|line| line.split(' ').nth(1) == Some(target));
+    let line = line.unwrap_or_else(|| panic!("no mount at {target}: {output}"));
+    line.split(' ').nth(3).unwrap_or_default().split(',').map(str::to_string).collect()
+}
+
+/// A directory outside the root filesystem in which nothing may appear.
+fn canary(container: &Container) -> anyhow::Result<PathBuf> {
+    let path = container.path("HOST");
+    fs::create_dir(&path)?;
+    Ok(path)
+}
+
+#[track_caller]
+fn is_untouched(canary: &Path) {
+    let found: Vec<_> = fs::read_dir(canary).expect("the canary is there").flatten().collect();
+    assert!(found.is_empty(), "something got out: {found:?}");
+}
+
+#[test]
+fn the_usual_file_systems_are_mounted() -> Outcome {
+    let output = shell("cat /proc/self/mounts", |_| {})?.run()?;
+    let expected = [
+        ("/proc", "proc"),
+        ("/dev", "tmpfs"),
+        ("/dev/pts", "devpts"),
+        ("/dev/shm", "tmpfs"),
+        ("/dev/mqueue", "mqueue"),
+        ("/sys", "sysfs"),
+    ];
+    for (target, kind) in expected {
+        let found = output.ok().lines().iter().any(|line| {
+            let mut words = line.split(' ').skip(1);
+            words.next() == Some(target) && words.next() == Some(kind)
+        });
+        assert!(found, "{target}: {output}");
+    }
+    Ok(())
+}
+
+#[test]
+fn mounts_are_made_in_the_order_of_the_config() -> Outcome {
+    let container = shell("cat /a/b/file; test ! -e /a/hidden", |config| {
+        config.mount("/a", "tmpfs", "tmpfs", &[]).mount("/a/b", "bind", "source", &["bind"]);
+    })?;
+    container.file("a/hidden", "")?;
+    fs::create_dir(container.bundle().join("source"))?;
+    fs::write(container.bundle().join("source/file"), "from the bundle")?;
+    container.run()?.prints("from the bundle");
+    Ok(())
+}
+
+#[test]
+fn a_bind_mount_shows_the_hosts_directory() -> Outcome {
+    let container = shell("cat /mnt/in/file; echo back > /mnt/in/answer", |_| {})?;
+    fs::create_dir(container.path("share"))?;
+    fs::write(container.path("share/file"), "to the container")?;
+    let source = container.path("share").to_string_lossy().into_owned();
+    container.edit(|config| {
+        config.mount("/mnt/in", "bind", &source, &["rbind", "rw"]);
+    })?;
+    container.run()?.prints("to the container");
+    assert_eq!(fs::read_to_string(container.path("share/answer"))?, "back\n");
+    Ok(())
+}
+
+#[test]
+fn a_relative_bind_source_is_of_the_bundle() -> Outcome {
+    let container = shell("ls /mnt/bundle/config.json", |config| {
+        config.mount("/mnt/bundle", "bind", ".", &["bind"]);
+    })?;
+    container.run()?.prints("/mnt/bundle/config.json");
+    let bundle = container.bundle().to_string_lossy().into_owned();
+    let words = ["run", "--bundle", &bundle, &container.id];
+    container.runtime(words).from("/").output()?.prints("/mnt/bundle/config.json");
+    Ok(())
+}
+
+#[test]
+fn a_single_file_can_be_bound_and_its_target_is_made() -> Outcome {
+    let container = shell("cat /etc/new/deep/file", |config| {
+        config.mount("/etc/new/deep/file", "bind", "note", &["bind", "ro"]);
+    })?;
+    fs::write(container.bundle().join("note"), "a note")?;
+    container.run()?.prints("a note");
+    assert!(container.rootfs().join("etc/new/deep/file").is_file());
+    Ok(())
+}
+
+#[test]
+fn a_bind_source_that_is_missing_is_named() -> Outcome {
+    let container = shell("true", |config| {
+        config.mount("/mnt", "bind", "/no/such/source", &["bind"]);
+    })?;
+    container.run()?.fails(1, "/no/such/source").fails(1, "no such file or directory");
+    Ok(())
+}
+
+#[test]
+fn a_read_only_bind_takes_no_writes() -> Outcome {
+    let container = shell("touch /mnt/x", |config| {
+        config.mount("/mnt", "bind", "share", &["bind", "ro"]);
+    })?;
+    fs::create_dir(container.bundle().join("share"))?;
+    container.run()?.fails(1, "Read-only file system");
+    assert!(!container.bundle().join("share/x").exists());
+    Ok(())
+}
+
+#[test]
+fn bind_options_are_those_of_the_config() -> Outcome {
+    let container = shell("cat /proc/self/mounts", |config| {
+        config.mount("/mnt", "bind", "share", &["bind", "nosuid", "nodev", "noexec", "noatime"]);
+    })?;
+    fs::create_dir(container.bundle().join("share"))?;
+    let found = options(&container.run()?, "/mnt");
+    for option in ["rw", "nosuid", "nodev", "noexec", "noatime"] {
+        assert!(found.contains(&option.to_string()), "{option} in {found:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn noexec_and_nosuid_and_nodev_do_what_they_say() -> Outcome {
+    let container = shell("cp /bin/busybox /mnt/busybox; /mnt/busybox true", |config| {
+        config.mount("/mnt", "tmpfs", "tmpfs", &["noexec"]);
+    })?;
+    let output = container.run()?;
+    output.exits(126);
+    assert!(output.stderr().contains("Permission denied"), "{output}");
+    Ok(())
+}
+
+#[test]
+fn a_recursive_bind_takes_what_is_mounted_below() -> Outcome {
+    for (option, expected) in [("rbind", "below"), ("bind", "")] {
+        let container = shell("cat /mnt/below/file 2>/dev/null || true", |config| {
+            config.mount("/var/tree/below", "tmpfs", "tmpfs", &[]);
+        })?;
+        // The tree to be bound is made in a mount namespace of the test's own.
+        let tree = container.path("tree");
+        fs::create_dir_all(tree.join("below"))?;
+        let set_up =
+            format!("mount -t tmpfs none {0}/below && printf below > {0}/below/file", tree.display());
+        let source = tree.to_string_lossy().into_owned();
+        container.edit(|config| {
+            config.mount("/mnt", "bind", &source, &[option]);
+        })?;
+        let words = ["run", &container.id];
+        container.runtime(words).after(&set_up).under(["unshare", "--mount"]).output()?.prints(expected);
+    }
+    Ok(())
+}
+
+#[test]
+fn rro_makes_a_whole_tree_read_only_and_ro_only_its_top() -> Outcome {
+    for (option, expected) in [("rro", "refused"), ("ro", "written")] {
+        let container = shell("touch /mnt/below/x 2>/dev/null && echo written || echo refused", |_| {})?;
+        let tree = container.path("tree");
+        fs::create_dir_all(tree.join("below"))?;
+        let source = tree.to_string_lossy().into_owned();
+        container.edit(|config| {
+            config.mount("/mnt", "bind", &source, &["rbind", option]);
+        })?;
+        let words = ["run", &container.id];
+        let set_up = format!("mount -t tmpfs none {}/below", tree.display());
+        container.runtime(words).after(&set_up).under(["unshare", "--mount"]).output()?.prints(expected);
+    }
+    Ok(())
+}
+
+#[test]
+fn an_atime_or_symlink_option_is_applied_recursively_too() -> Outcome {
+    let container = shell("cat /proc/self/mounts", |config| {
+        config.mount("/mnt", "bind", "share", &["rbind", "rnoatime", "rnosuid", "rnodev"]);
+        config.mount("/var", "bind", "share", &["bind", "nosymfollow"]);
+    })?;
+    fs::create_dir(container.bundle().join("share"))?;
+    let output = container.run()?;
+    let found = options(&output, "/mnt");
+    for option in ["noatime", "nosuid", "nodev"] {
+        assert!(found.contains(&option.to_string()), "{option} in {found:?}");
+    }
+    assert!(options(&output, "/var").contains(&"nosymfollow".to_string()), "{output}");
+    Ok(())
+}
+
+#[test]
+fn tmpfs_takes_its_own_options() -> Outcome {
+    let container = shell("cat /proc/self/mounts", |config| {
+        config.mount("/mnt", "tmpfs", "tmpfs", &["ro", "nosuid", "size=64k", "mode=711"]);
+    })?;
+    let found = options(&container.run()?, "/mnt");
+    for option in ["ro", "nosuid", "size=64k", "mode=711"] {
+        assert!(found.contains(&option.to_string()), "{option} in {found:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_tmpfs_is_as_large_as_it_is_said_to_be() -> Outcome {
+    let container = shell("head -c 131072 /dev/zero > /mnt/x || stat -c %s /mnt/x", |config| {
+        config.mount("/mnt", "tmpfs", "tmpfs", &["size=64k"]);
+    })?;
+    container.run()?.prints("65536");
+    Ok(())
+}
+
+#[test]
+fn a_tmpfs_takes_the_mode_of_the_directory_it_covers_unless_told() -> Outcome {
+    for (options, expected) in [(vec![], "710"), (vec!["mode=1500"], "1500")] {
+        let container = shell("stat -c %a /covered", |config| {
+            config.mount("/covered", "tmpfs", "tmpfs", &options);
+        })?;
+        let covered = container.rootfs().join("covered");
+        fs::create_dir(&covered)?;
+        fs::set_permissions(&covered, Permissions::from_mode(0o710))?;
+        container.run()?.prints(expected);
+        assert_eq!(fs::metadata(&covered)?.mode() & 0o7777, 0o710, "the directory itself is left alone");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_tmpfs_on_a_new_directory_has_the_usual_mode() -> Outcome {
+    let container = shell("stat -c %a /new/deep/place", |config| {
+        config.mount("/new/deep/place", "tmpfs", "tmpfs", &["nodev"]);
+    })?;
+    container.run()?.prints("1777");
+    for path in ["new", "new/deep", "new/deep/place"] {
+        assert_eq!(fs::metadata(container.rootfs().join(path))?.mode() & 0o7777, 0o755, "{path}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_tmpfs_keeps_the_special_bits_of_what_it_covers() -> Outcome {
+    let container = shell("stat -c %a /covered", |config| {
+        config.mount("/covered", "tmpfs", "tmpfs", &["noexec", "nosuid", "nodev", "rprivate"]);
+    })?;
+    let covered = container.rootfs().join("covered");
+    fs::create_dir(&covered)?;
+    fs::set_permissions(&covered, Permissions::from_mode(0o7777))?;
+    container.run()?.prints("7777");
+    Ok(())
+}
+
+#[test]
+fn directories_made_for_a_target_inherit_the_set_group_bit() -> Outcome {
+    let container = shell("true", |config| {
+        config.mount("/setgid/a/b", "tmpfs", "tmpfs", &[]);
+    })?;
+    let top = container.rootfs().join("setgid");
+    fs::create_dir(&top)?;
+    fs::set_permissions(&top, Permissions::from_mode(0o7755))?;
+    container.run()?.ok();
+    assert_eq!(fs::metadata(top.join("a"))?.mode() & 0o7777, 0o2755);
+    assert_eq!(fs::metadata(top.join("a/b"))?.mode() & 0o7777, 0o2755);
+    Ok(())
+}
+
+#[test]
+fn tmpcopyup_copies_what_it_covers_with_modes_and_owners() -> Outcome {
+    use std::os::unix::fs::chown;
+    let script =
+        "cat /covered/file; stat -c '%a %u' /covered/deep; readlink /covered/link; touch /covered/new";
+    let container = shell(script, |config| {
+        config.mount("/covered", "tmpfs", "tmpfs", &["tmpcopyup"]);
+    })?;
+    container.file("covered/file", "copied\n")?;
+    let deep = container.rootfs().join("covered/deep");
+    fs::create_dir(&deep)?;
+    fs::set_permissions(&deep, Permissions::from_mode(0o777))?;
+    chown(&deep, Some(1000), Some(1000))?;
+    symlink("file", container.rootfs().join("covered/link"))?;
+    container.run()?.prints("copied\n777 1000\nfile");
+    assert!(!container.rootfs().join("covered/new").exists());
+    Ok(())
+}
+
+#[test]
+fn a_read_only_dev_still_has_its_devices() -> Outcome {
+    let container = shell("cat /proc/self/mounts; echo x > /dev/null; test -c /dev/zero", |config| {
+        config.mount_options("/dev", &["nosuid", "strictatime", "mode=755", "size=65536k", "ro"]);
+    })?;
+    assert!(options(&container.run()?, "/dev").contains(&"ro".to_string()));
+    Ok(())
+}
+
+#[test]
+fn a_remount_changes_what_is_there() -> Outcome {
+    let container = shell("cat /proc/self/mounts", |config| {
+        config.mount("/mnt", "bind", "share", &["bind"]);
+        config.mount("/mnt", "bind", "share", &["bind", "remount", "ro", "nosuid"]);
+    })?;
+    fs::create_dir(container.bundle().join("share"))?;
+    let found = options(&container.run()?, "/mnt");
+    assert!(found.contains(&"ro".to_string()) && found.contains(&"nosuid".to_string()), "{found:?}");
+    Ok(())
+}
+
+#[test]
+fn an_unknown_type_of_file_system_is_an_error() -> Outcome {
+    let container = shell("true", |config| {
+        config.mount("/mnt", "moonfs", "moon", &[]);
+    })?;
+    let expected = if is_peer() { "no such device" } else { "moonfs" };
+    container.run()?.fails(1, expected);
+    Ok(())
+}
+
+#[test]
+fn a_mount_without_a_destination_or_onto_the_root_is_refused() -> Outcome {
+    for destination in ["", "/"] {
+        let container = shell("true", |config| {
+            config.mount(destination, "tmpfs", "tmpfs", &[]);
+        })?;
+        let output = container.run()?;
+        assert_eq!(output.status(), 1, "{destination:?}: {output}");
+    }
+    Ok(())
+}
+
+#[test]
+fn propagation_is_what_the_mount_asks_for() -> Outcome {
+    let cases = [("rshared", "shared:"), ("rprivate", ""), ("rslave", "")];
+    for (option, expected) in cases {
+        let container = shell("grep ' /mnt ' /proc/self/mountinfo", |config| {
+            config.mount("/mnt", "bind", "share", &["rbind", option]);
+        })?;
+        fs::create_dir(container.bundle().join("share"))?;
+        let output = container.run()?;
+        output.ok();
+        match expected {
+            "" => assert!(!output.stdout().contains("shared:"), "{option}: {output}"),
+            text => assert!(output.stdout().contains(text), "{option}: {output}"),
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_roots_propagation_is_what_the_config_asks_for() -> Outcome {
+    let cases = [
+        ("shared", "shared:", true),
+        ("private", "shared:", false),
+        ("slave", "shared:", false),
+        ("unbindable", "unbindable", true),
+    ];
+    for (propagation, word, present) in cases {
+        let container = shell("grep ' / / ' /proc/self/mountinfo || cat /proc/self/mountinfo", |config| {
+            config["linux"]["rootfsPropagation"] = propagation.into();
+            config.shell("awk '$5 == \"/\"' /proc/self/mountinfo");
+        })?;
+        let output = container.run()?;
+        assert_eq!(output.ok().stdout().contains(word), present, "{propagation}: {output}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_mount_of_the_host_reaches_a_slave_in_the_container_and_never_back() -> Outcome {
+    let container = Container::with(|config| {
+        config.capabilities(&["CAP_SYS_ADMIN"]);
+        config.shell("mount -t tmpfs none /mnt; echo done > /bell; read x < /gate; cat /mnt/late/file");
+        config.mount("/share", "bind", "share", &["rbind", "rslave"]);
+    })?;
+    fs::create_dir(container.bundle().join("share"))?;
+    let mut bell = container.fifo("bell")?;
+    let _gate = container.fifo("gate")?;
+    container.detach()?;
+    bell.line()?;
+    let own = fs::read_to_string("/proc/self/mountinfo")?;
+    assert!(!own.contains(&container.path("").to_string_lossy().into_owned()), "{own}");
+    Ok(())
+}
+
+#[test]
+fn proc_and_sys_must_be_plain_directories() -> Outcome {
+    // CVE-2019-19921, CVE-2023-27561, CVE-2025-54867: a symlink there moves masks and labels elsewhere.
+    for (place, target) in [("proc", "/etc"), ("proc", "../../HOST"), ("sys", "/etc"), ("proc", "/no/where")]
+    {
+        let container = shell("true", |_| {})?;
+        let outside = canary(&container)?;
+        fs::remove_dir(container.rootfs().join(place))?;
+        symlink(target, container.rootfs().join(place))?;
+        let output = container.run()?;
+        output.exits(1);
+        if place == "proc" {
+            assert!(output.stderr().contains("must be mounted on ordinary directory"), "{output}");
+        }
+        is_untouched(&outside);
+    }
+    Ok(())
+}
+
+#[test]
+fn proc_may_not_be_a_file() -> Outcome {
+    let container = shell("true", |_| {})?;
+    fs::remove_dir(container.rootfs().join("proc"))?;
+    fs::write(container.rootfs().join("proc"), "")?;
+    container.run()?.exits(1);
+    Ok(())
+}
+
+#[test]
+fn nothing_but_a_short_list_may_be_mounted_below_proc() -> Outcome {
+    let refused = [
+        "/proc",
+        "/proc/self",
+        "/proc/self/attr",
+        "/proc/1",
+        "/proc/sys",
+        "/proc/sys/kernel/core_pattern",
+        "/proc/../proc/self",
+        "/proc/thread-self/attr",
+    ];
+    for target in refused {
+        let container = shell("true", |config| {
+            config.mount(target, "tmpfs", "tmpfs", &[]);
+        })?;
+        let output = container.run()?;
+        assert_eq!(output.status(), 1, "{target}: {output}");
+        assert_eq!(container.leftovers()?, Vec::<String>::new());
+    }
+    for target in ["/proc/cpuinfo", "/proc/meminfo", "/proc/uptime", "/proc/loadavg", "/proc/stat"] {
+        let container = shell(&format!("cat {target}"), |config| {
+            config.mount(target, "bind", "fake", &["bind"]);
+        })?;
+        fs::write(container.bundle().join("fake"), "a fake")?;
+        container.run()?.prints("a fake");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_target_behind_symlinks_stays_in_the_root_filesystem() -> Outcome {
+    // CVE-2019-18837, CVE-2024-45310: a path of the image, resolved with the host's authority.
+    let links = ["/HOST", "../../HOST", "../../../../../../../../HOST", "/etc/../../HOST"];
+    for (number, target) in links.iter().enumerate() {
+        let container = shell("grep -c ' /.*inside' /proc/self/mounts", |config| {
+            config.mount("/link/inside", "tmpfs", "tmpfs", &[]);
+        })?;
+        let outside = canary(&container)?;
+        let target = target.replace("/HOST", &outside.to_string_lossy());
+        symlink(&target, container.rootfs().join("link"))?;
+        let output = container.run()?;
+        if output.status() == 0 {
+            output.prints("1");
+        }
+        is_untouched(&outside);
+        assert!(matches!(output.status(), 0 | 1), "{number}: {output}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_trailing_symlink_as_a_target_is_resolved_inside() -> Outcome {
+    for kind in ["file", "directory"] {
+        let container = shell("cat /proc/self/mounts | cut -d' ' -f2 | grep /mnt/real", |config| {
+            config.mount("/etc/link", "bind", "source", &["bind"]);
+        })?;
+        let outside = canary(&container)?;
+        match kind {
+            "file" => fs::write(container.bundle().join("source"), "text")?,
+            _ => fs::create_dir(container.bundle().join("source"))?,
+        }
+        symlink("/mnt/real", container.rootfs().join("etc/link"))?;
+        container.run()?.prints("/mnt/real");
+        is_untouched(&outside);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_dangling_symlink_in_the_middle_of_a_target_is_resolved_inside() -> Outcome {
+    let container = shell("cat /tmp/foo/bar/baz/hosts", |config| {
+        config.mount("/etc/hosts", "bind", "hosts", &["bind"]);
+    })?;
+    fs::write(container.bundle().join("hosts"), "the hosts")?;
+    symlink("/tmp/foo/bar", container.rootfs().join("jump"))?;
+    symlink("/jump/baz/hosts", container.rootfs().join("etc/hosts"))?;
+    container.run()?.prints("the hosts");
+    Ok(())
+}
+
+#[test]
+fn a_target_with_dots_stays_inside() -> Outcome {
+    let container = shell("ls -d /HOST/x", |config| {
+        config.mount("/../../../HOST/x", "tmpfs", "tmpfs", &[]);
+    })?;
+    let outside = canary(&container)?;
+    container.run()?.prints("/HOST/x");
+    is_untouched(&outside);
+    Ok(())
+}
+
+#[test]
+fn a_relative_target_is_taken_from_the_root() -> Outcome {
+    let container = shell("grep -c ' /mnt/x ' /proc/self/mounts", |config| {
+        config.mount("mnt/x", "tmpfs", "tmpfs", &[]);
+    })?;
+    container.run()?.prints("1");
+    Ok(())
+}
+
+#[test]
+fn a_loop_of_symlinks_as_a_target_is_an_error() -> Outcome {
+    let container = shell("true", |config| {
+        config.mount("/a", "tmpfs", "tmpfs", &[]);
+    })?;
+    symlink("b", container.rootfs().join("a"))?;
+    symlink("a", container.rootfs().join("b"))?;
+    container.run()?.exits(1);
+    assert_eq!(container.leftovers()?, Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
+fn the_cgroup_mount_is_read_only_if_asked_for_with_and_without_a_namespace() -> Outcome {
+    for namespaced in [false, true] {
+        let script = "awk '$3 ~ \"^cgroup\"' /proc/self/mounts";
+        let container = shell(script, |config| {
+            if namespaced {
+                config.namespace("cgroup");
+            }
+        })?;
+        let output = container.run()?;
+        let lines = output.ok().lines();
+        assert!(!lines.is_empty());
+        for line in lines {
+            let options = line.split(' ').nth(3).unwrap_or_default();
+            assert!(options.split(',').any(|option| option == "ro"), "{namespaced}: {line}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_cgroup_mount_shows_the_containers_own_cgroup() -> Outcome {
+    if let Some(reason) = cgroup::lacks_v1(&["pids"]) {
+        return skip(&reason);
+    }
+    for namespaced in [false, true] {
+        let container = shell("cat /sys/fs/cgroup/pids/cgroup.procs; ls /sys/fs/cgroup", |config| {
+            if namespaced {
+                config.namespace("cgroup");
+            }
+        })?;
+        let output = container.run()?;
+        output.says("1\n").says("pids").says("memory");
+        assert!(!output.lines().iter().any(|line| line == "0"), "no process of the host is shown: {output}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_mount_is_gone_from_the_host_when_the_container_runs() -> Outcome {
+    let container = Container::with(|config| {
+        config.mount("/mnt", "bind", "share", &["rbind"]);
+    })?;
+    fs::create_dir(container.bundle().join("share"))?;
+    container.detach()?;
+    assert_eq!(leftovers::mounts_below(&container.path(""))?, Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
+fn sources_that_are_in_the_container_show_earlier_mounts() -> Outcome {
+    // A bind source below the root filesystem's own path sees what was mounted there before.
+    let container = shell("cat /final/x/file", |_| {})?;
+    for name in ["a", "b"] {
+        fs::create_dir_all(container.bundle().join(name).join("x"))?;
+        fs::write(container.bundle().join(name).join("file"), name)?;
+    }
+    let rootfs = container.rootfs().to_string_lossy().into_owned();
+    container.edit(|config| {
+        config.mount("/mnt", "bind", "a", &["rbind"]).mount("/mnt/x", "bind", "b", &["rbind"]);
+        config.mount("/final", "bind", &format!("{rootfs}/mnt"), &["rbind"]);
+    })?;
+    container.run()?.prints("b");
+    Ok(())
+}
+
+#[test]
+fn a_mount_option_that_nobody_knows_is_refused_by_the_file_system() -> Outcome {
+    let container = shell("true", |config| {
+        config.mount("/mnt", "tmpfs", "tmpfs", &["moon=full"]);
+    })?;
+    container.run()?.exits(1);
+    Ok(())
+}
+
+#[test]
+fn an_error_of_a_mount_names_its_place_in_the_config() -> Outcome {
+    if is_peer() {
+        return skip("trug's own");
+    }
+    let container = shell("true", |config| {
+        config.mount("/mnt", "bind", "/no/such/source", &["bind"]);
+    })?;
+    container.run()?.fails(1, "/mounts/7");
+    Ok(())
+}
+
+#[test]
+fn a_list_of_two_hundred_mounts_is_carried_out() -> Outcome {
+    let container = shell("grep -c ' /many/' /proc/self/mounts", |config| {
+        for number in 0..200 {
+            config.push(
+                "/mounts",
+                json!({"destination": format!("/many/{number}"), "type": "tmpfs", "source": "m"}),
+            );
+        }
+    })?;
+    container.run()?.prints("200");
+    Ok(())
+}
