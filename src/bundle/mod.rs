@@ -3,6 +3,7 @@
 pub mod default_spec;
 pub mod features;
 pub mod load;
+mod locate;
 mod mend;
 pub mod mount_options;
 pub mod namespaces;

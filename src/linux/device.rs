@@ -2,7 +2,7 @@
 //! No node is ever opened for real: a driver may act on an open alone.
 
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::fcntl::{AtFlags, OFlag, openat};
@@ -115,6 +115,7 @@ fn file_type(stat: &FileStat) -> SFlag {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::fd::AsFd;
     use std::os::unix::fs::{MetadataExt, symlink};
 
     use super::super::testing::{Scratch, in_child};

@@ -118,8 +118,11 @@ fn missing_directories_are_made_with_their_modes() {
     });
 }
 
+/// A symlink and its target.
+type Link = (&'static str, &'static str);
+
 /// (links, what to make, what must be there afterwards)
-const MAKING: &[(&[(&str, &str)], &str, &str)] = &[
+const MAKING: &[(&[Link], &str, &str)] = &[
     (&[], "x", "x"),
     (&[], "/x/y/z", "x/y/z"),
     (&[], "x/../y", "y"),
