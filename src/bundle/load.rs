@@ -117,12 +117,20 @@ pub fn process(path: &Path) -> Result<Process> {
 fn parse_process(raw: &[u8]) -> Result<Process> {
     match serde_json::from_slice(raw) {
         Ok(process) if !mend::is_process_in_doubt(&process) => Ok(process),
-        _ => parse_slowly(raw, mend::process).map_err(in_process_file),
+        _ => parse_slowly(raw, mend::process).map_err(place_in_text),
     }
 }
 
+/// Limits for `update`, in a file of their own.
+pub(super) fn parse_loosely<T: DeserializeOwned>(
+    raw: &[u8],
+    mend: fn(&mut Value) -> Vec<String>,
+) -> Result<T> {
+    parse_slowly(raw, mend).map_err(place_in_text).context("parse the limits")
+}
+
 /// An error's pointer is one into config.json: here the place is part of the text.
-fn in_process_file(error: Error) -> Error {
+fn place_in_text(error: Error) -> Error {
     match error.pointer() {
         Some(place) => Error::new(Code::InvalidConfig, format!("{} [{place}]", error.text())),
         None => error,

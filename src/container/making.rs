@@ -189,6 +189,7 @@ impl Blueprint {
             rootless: order.globals.rootless,
             own_pid_namespace: self.plan.new_namespaces.contains(&Kind::Pid),
             no_new_keyring: order.options.no_new_keyring,
+            resources: self.plan.cgroup.resources.clone(),
         })
     }
 }
