@@ -5,6 +5,7 @@
 
 mod support;
 
+mod attributes;
 mod bundle_examples;
 mod capabilities;
 mod cgroups;
@@ -17,10 +18,12 @@ mod errors;
 mod exec;
 mod hardening;
 mod hooks;
+mod identity;
 mod lifecycle;
 mod list;
 mod log;
 mod masks;
+mod mount_targets;
 mod mounts;
 mod namespaces;
 mod process;

@@ -18,7 +18,6 @@ pub struct Container {
     pub cgroup: String,
     marker: String,
     unified: bool,
-    forgotten: bool,
 }
 
 impl Container {
@@ -37,7 +36,7 @@ impl Container {
         fs::create_dir(directory.path().join("state"))?;
         fs::create_dir(directory.path().join("bundle"))?;
         rootfs::fill(&directory.path().join("bundle/rootfs"))?;
-        let container = Self { directory, id, cgroup, marker, unified: false, forgotten: false };
+        let container = Self { directory, id, cgroup, marker, unified: false };
         let mut config = Config::plain(&container.cgroup, &container.marker);
         change(&mut config);
         container.write_config(&config)?;
@@ -239,11 +238,6 @@ impl Container {
         &self.marker
     }
 
-    /// Leaves clearing up to the test itself.
-    pub fn forget(&mut self) {
-        self.forgotten = true;
-    }
-
     /// Deletes it, and answers what is left all the same; then takes even that away, so that a failed
     /// test leaves nothing to the machine either.
     fn clear_up(&self) -> Result<Vec<String>> {
@@ -269,9 +263,6 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        if self.forgotten {
-            return;
-        }
         let left = self.clear_up();
         if std::thread::panicking() {
             return;
