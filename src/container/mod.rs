@@ -9,6 +9,7 @@ pub mod delete;
 pub mod exec;
 mod exec_process;
 pub mod features;
+mod filter_cache;
 mod foreground;
 pub mod globals;
 mod handover;
