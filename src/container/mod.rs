@@ -10,6 +10,7 @@ pub mod events;
 pub mod exec;
 mod exec_process;
 pub mod features;
+mod filter_cache;
 mod foreground;
 pub mod globals;
 mod handover;
