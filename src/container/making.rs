@@ -73,7 +73,8 @@ pub struct Made {
 pub fn make(order: &Order) -> Result<Made> {
     let mut blueprint = Blueprint::draw(order)?;
     let state = blueprint.first_state(order)?;
-    let manager = Manager::new(blueprint.location.clone());
+    let mut manager = Manager::new(blueprint.location.clone());
+    manager.prepare(&state.annotations, &blueprint.plan.cgroup.resources)?;
     // Before the record: it names the cgroup as ours to kill.
     manager.check_unused()?;
     let container = Store::open(&order.globals.root)?.reserve(order.id)?;
@@ -149,8 +150,9 @@ impl Blueprint {
             Some(profile) => Some(seccomp::compile(profile).at("/linux/seccomp")?),
             None => None,
         };
-        let location = Manager::locate(&tree, globals.driver, plan.cgroup.path.as_deref(), id)
-            .at("/linux/cgroupsPath")?;
+        let path = plan.cgroup.path.as_deref();
+        let location =
+            Manager::locate(&tree, globals.driver, path, id, globals.rootless).at("/linux/cgroupsPath")?;
         let hook_state = HookState {
             oci_version: spec.version().clone(),
             id: id.to_string(),
