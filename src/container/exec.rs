@@ -14,7 +14,7 @@ use super::handover::{self, Handover};
 use super::making::require_inherited;
 use super::state::{ProcessId, State, Status};
 use super::store::{Container, ContainerId};
-use super::{Globals, find, hooks};
+use super::{Globals, find, foreground, hooks};
 use crate::bundle::{load, validate};
 use crate::cgroup::Manager;
 use crate::fail;
@@ -225,6 +225,9 @@ impl Entering<'_> {
         }
         if let Some(master) = self.terminal.take() {
             self.terminal = self.handover.send_terminal(master)?;
+        }
+        if let Some(master) = &self.terminal {
+            foreground::prepare_terminal(master.as_fd())?;
         }
         self.handover.send_pidfd("setns", child.pidfd())?;
         self.handover.write_pid_file(child.pid())?;

@@ -20,7 +20,7 @@ use super::handover::{self, Handover};
 use super::notify::NotifyRelay;
 use super::state::{FORMAT, Phase, ProcessId, State};
 use super::store::{Container, ContainerId, START_FIFO, Store};
-use super::{Globals, hooks};
+use super::{Globals, foreground, hooks};
 use crate::bundle::load::{self, Bundle};
 use crate::bundle::validate::{self, Situation};
 use crate::cgroup::{Driver, Location, Manager};
@@ -75,9 +75,14 @@ pub fn make(order: &Order) -> Result<Made> {
     let state = blueprint.first_state(order)?;
     let mut manager = Manager::new(blueprint.location.clone());
     manager.prepare(&state.annotations, &blueprint.plan.cgroup.resources)?;
-    // Before the record: it names the cgroup as ours to kill.
-    manager.check_unused()?;
     let container = Store::open(&order.globals.root)?.reserve(order.id)?;
+    // Before the record, which names the cgroup as ours to kill.
+    if let Err(error) = manager.check_unused() {
+        return Err(match container.discard() {
+            Ok(()) => error,
+            Err(second) => error.and_then(second),
+        });
+    }
     let mut work = Work { container, state, manager, child: None, terminal: None, hooks_began: false };
     if let Err(error) = work.build(order, &mut blueprint) {
         return Err(work.undo(&blueprint, error));
@@ -301,6 +306,9 @@ impl Work {
         let child = self.child.as_ref().ok_or_else(no_child)?;
         if let Some(master) = self.terminal.take() {
             self.terminal = blueprint.handover.send_terminal(master)?;
+        }
+        if let Some(master) = &self.terminal {
+            foreground::prepare_terminal(master.as_fd())?;
         }
         blueprint.handover.send_pidfd("standard", child.pidfd())?;
         blueprint.handover.write_pid_file(child.pid())

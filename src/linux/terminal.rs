@@ -73,7 +73,8 @@ pub fn clear_onlcr(fd: BorrowedFd) -> Result<()> {
     tcsetattr(fd, SetArg::TCSANOW, &modes)
 }
 
-/// Raw mode until dropped.
+/// Raw mode until dropped. Output is still post-processed: a line feed from the container, whose own terminal leaves it
+/// as it is, begins a new line here.
 pub struct RawMode {
     fd: OwnedFd,
     saved: Termios,
@@ -86,6 +87,7 @@ impl RawMode {
         super::fd::set_cloexec(fd.as_raw_fd(), true)?;
         let mut raw = saved.clone();
         cfmakeraw(&mut raw);
+        raw.output_flags.insert(OutputFlags::OPOST);
         tcsetattr(&fd, SetArg::TCSANOW, &raw)?;
         Ok(Self { fd, saved })
     }

@@ -19,16 +19,23 @@ pub struct Prepared {
     pub sources: BTreeMap<usize, OwnedFd>,
     /// Namespaces to join.
     pub namespaces: BTreeMap<Kind, OwnedFd>,
-    /// Detached clone of the root filesystem's tree.
-    pub rootfs: Option<OwnedFd>,
-    /// Where the clone is attached when there is no mount namespace.
-    pub rootfs_place: Option<OwnedFd>,
+    /// The root filesystem's tree.
+    pub rootfs: Option<RootTree>,
     /// Detached clone of the host's /dev/null, to mask files with.
     pub null: Option<OwnedFd>,
     /// Detached clones of the container's cgroup directories, by the hierarchy's directory name.
     pub cgroups: BTreeMap<String, OwnedFd>,
     /// The compiled seccomp filter.
     pub filter: Option<Filter>,
+}
+
+/// The root filesystem, detached.
+pub struct RootTree {
+    pub tree: OwnedFd,
+    /// Its path on the host, where it is attached.
+    pub path: PathBuf,
+    /// There is no mount namespace of the container's own: the host's mounts are left as they are.
+    pub shared_namespace: bool,
 }
 
 /// How init learns that it is to start.

@@ -16,6 +16,9 @@ use crate::linux::{self, fd, namespace, signal};
 use crate::plan::{Action, Step};
 use crate::report::{Code, Context as _, Error, Result, log};
 
+/// Until the plan sets the container's.
+const UMASK: u32 = 0o022;
+
 /// Runs the steps. Says why by the channel (or the gate, after the commit) if one fails.
 pub fn run(context: Context, steps: &[Step]) -> ! {
     let mut context = ManuallyDrop::new(context);
@@ -34,6 +37,8 @@ fn carry_out_all(context: &mut Context, steps: &[Step]) -> Result<Never> {
     linux::process::set_parent_death_signal(Some(Signal::SIGKILL)).context("tie init to its parent")?;
     // Now rather than before the execve, when a filter may be in force.
     signal::reset_dispositions().context("reset signals")?;
+    // What is made in the root filesystem has the modes it should, whatever the caller's umask.
+    linux::credentials::set_umask(UMASK);
     log::debug("child process in init()");
     context.channel.expect(ToInit::Placed)?;
     enter_container(context)?;

@@ -10,12 +10,12 @@ use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 
 use super::channel::{self, ParentEnd, ToInit, ToParent};
-use super::context::{Context, Gate, HookState, Prepared};
+use super::context::{Context, Gate, HookState, Prepared, RootTree};
 use super::init;
 use crate::fail;
 use crate::linux::clone::{CloneArgs, Cloned, clone3};
 use crate::linux::device;
-use crate::linux::mount::{self, Propagation};
+use crate::linux::mount::{self, Propagation, PropagationKind};
 use crate::linux::namespace::{self, Kind};
 use crate::linux::pidfd::{self, Exit};
 use crate::linux::procfs::Proc;
@@ -88,19 +88,20 @@ fn open_namespace(path: &Path, kind: Kind) -> Result<OwnedFd> {
     }
 }
 
-/// The tree of the root filesystem, detached, cut off from the host's propagation as planned.
+/// The tree of the root filesystem, detached, cut off from the host's propagation as planned. Its top mount is private
+/// until the pivot: to a shared one pivot_root cannot move the old root (`man 2 pivot_root`).
 fn prepare_rootfs(plan: &Plan, prepared: &mut Prepared) -> Result<()> {
     let path = &plan.rootfs.path;
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let place = open(path, flags, Mode::empty()).with_context(|| format!("open root filesystem {path:?}"))?;
     let tree = mount::open_tree_clone_fd(place.as_fd(), true)
         .with_context(|| format!("clone the root filesystem {path:?}"))?;
+    let private = Propagation { kind: PropagationKind::Private, recursive: false };
     mount::set_propagation(tree.as_fd(), plan.rootfs.propagation)
+        .and_then(|()| mount::set_propagation(tree.as_fd(), private))
         .context("set the root filesystem's propagation")?;
-    prepared.rootfs = Some(tree);
-    if plan.rootfs.enter == EnterRoot::Chroot {
-        prepared.rootfs_place = Some(place);
-    }
+    prepared.rootfs =
+        Some(RootTree { tree, path: path.clone(), shared_namespace: plan.rootfs.enter == EnterRoot::Chroot });
     Ok(())
 }
 

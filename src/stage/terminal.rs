@@ -41,8 +41,6 @@ fn open_pair(context: &Context, size: Option<TerminalSize>) -> Result<OwnedFd> {
         .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_XDEV);
     let master = openat2(&pts, "ptmx", how).context("open /dev/pts/ptmx")?;
     let slave = terminal::open_slave(master.as_fd()).context("open the slave")?;
-    // Who reads the master gets what the program wrote; a terminal on the other side adds its own CR (runc).
-    terminal::clear_onlcr(slave.as_fd()).context("set the terminal's modes")?;
     if let Some(size) = size {
         let size = terminal::Size { rows: size.rows, columns: size.columns };
         terminal::set_size(master.as_fd(), size).context("set the size")?;

@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 
 use self::pump::Pump;
 use self::terminal::HostTerminal;
+pub use self::terminal::prepare as prepare_terminal;
 use super::notify::NotifyRelay;
 use crate::linux::{pidfd, process, signal};
 use crate::report::{Context, Result};
@@ -138,7 +139,7 @@ impl Session<'_> {
 
     fn resize(&self) -> Result<()> {
         match self.terminal.as_ref().and_then(|terminal| Some((terminal, terminal.host.as_ref()?))) {
-            Some((terminal, host)) => host.copy_size(terminal.pump.master()),
+            Some((terminal, host)) => host.pass_size_on(terminal.pump.master()),
             None => Ok(()),
         }
     }

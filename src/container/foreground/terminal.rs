@@ -24,15 +24,29 @@ impl HostTerminal {
         };
         let raw = RawMode::enter(terminal.as_fd()).context("make the terminal raw")?;
         let taken = Self { terminal, _raw: raw };
-        taken.copy_size(master)?;
+        taken.pass_size_on(master)?;
         Ok(Some(taken))
     }
 
     /// Gives the container's terminal the size that the caller's has now.
-    pub fn copy_size(&self, master: BorrowedFd) -> Result<()> {
-        let size = terminal::size(self.terminal.as_fd()).context("read the terminal's size")?;
-        terminal::set_size(master, size).context("set the container's terminal's size")
+    pub fn pass_size_on(&self, master: BorrowedFd) -> Result<()> {
+        pass_size_on(self.terminal.as_fd(), master)
     }
+}
+
+/// Prepares the container's terminal for being carried on ours, before the program starts, which may look at once: it
+/// has our size, and leaves line feeds as they are, since ours makes new lines of them.
+pub fn prepare(master: BorrowedFd) -> Result<()> {
+    terminal::clear_onlcr(master).context("set the terminal's modes")?;
+    match find()? {
+        Some(terminal) => pass_size_on(terminal.as_fd(), master),
+        None => Ok(()),
+    }
+}
+
+fn pass_size_on(terminal: BorrowedFd, master: BorrowedFd) -> Result<()> {
+    let size = terminal::size(terminal).context("read the terminal's size")?;
+    terminal::set_size(master, size).context("set the container's terminal's size")
 }
 
 fn find() -> Result<Option<OwnedFd>> {

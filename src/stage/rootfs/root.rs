@@ -1,7 +1,9 @@
 //! How the root filesystem comes into the mount namespace and becomes `/`.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
+
+use nix::sys::stat::fstat;
 
 use super::root;
 use crate::fail;
@@ -9,28 +11,29 @@ use crate::linux::mount::{self, Propagation, PropagationKind};
 use crate::linux::path::Root;
 use crate::plan::EnterRoot;
 use crate::report::{Code, Context as _, Result};
-use crate::stage::context::Context;
+use crate::stage::context::{Context, RootTree};
 
-/// Attaches the parent's clone of the root filesystem's tree.
+/// Attaches the parent's clone of the root filesystem's tree at the path that it has on the host, where hooks expect
+/// to find the container's mounts before the pivot.
 ///
-/// In a mount namespace of its own it goes over `/`, where pivot_root finds it: the path that it
-/// has on the host is never walked again. The old tree becomes a slave first, so that nothing of
-/// ours reaches the host, while the host's unmounts still reach us until the pivot (a private copy
-/// would hold the host's filesystems busy).
+/// In a mount namespace of its own the host's tree becomes a slave first, so that nothing of ours reaches the host,
+/// while the host's unmounts still reach us until the pivot (a private copy would hold the host's filesystems busy).
 pub fn attach(context: &mut Context) -> Result<()> {
-    let Some(tree) = context.prepared.rootfs.take() else {
+    let Some(RootTree { tree, path, shared_namespace }) = context.prepared.rootfs.take() else {
         fail!(Code::Internal, "the root filesystem was not prepared");
     };
-    match context.prepared.rootfs_place.take() {
-        Some(place) => {
-            mount::move_mount(tree.as_fd(), place.as_fd()).context("attach the root filesystem in place")?;
-        }
-        None => {
-            let slave = Propagation { kind: PropagationKind::Slave, recursive: true };
-            mount::set_root_propagation(slave).context("keep mounts from the host")?;
-            mount::move_mount_over_root(tree.as_fd()).context("attach the root filesystem")?;
-        }
+    if !shared_namespace {
+        let slave = Propagation { kind: PropagationKind::Slave, recursive: true };
+        mount::set_root_propagation(slave).context("keep mounts from the host")?;
     }
+    let place = Root::current().and_then(|host| host.resolve(&path));
+    let place = place.with_context(|| format!("find the root filesystem {path:?}"))?;
+    // The parent has walked this path already; what it leads to must still be that.
+    let identity = |fd: BorrowedFd| fstat(fd).map(|stat| (stat.st_dev, stat.st_ino));
+    if identity(place.as_fd()).context("stat")? != identity(tree.as_fd()).context("stat")? {
+        fail!(Code::System, "the root filesystem {path:?} was replaced while the container was being made");
+    }
+    mount::move_mount(tree.as_fd(), place.as_fd()).context("attach the root filesystem")?;
     context.root = Some(Root::new(tree));
     Ok(())
 }
