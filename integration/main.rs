@@ -15,6 +15,7 @@ mod descriptors;
 mod devices;
 mod errors;
 mod exec;
+mod guest;
 mod hardening;
 mod hooks;
 mod lifecycle;

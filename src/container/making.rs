@@ -148,6 +148,7 @@ impl Blueprint {
             listen_fds,
             notify_directory: notify.as_ref().map(NotifyRelay::directory),
             cgroup_tree: &tree,
+            cgroup_after_clone: globals.driver == Driver::Systemd,
             kcore: std::path::Path::new("/proc/kcore").exists(),
         };
         let plan = compile::container(spec, &options)?;
