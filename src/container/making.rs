@@ -73,7 +73,8 @@ pub struct Made {
 pub fn make(order: &Order) -> Result<Made> {
     let mut blueprint = Blueprint::draw(order)?;
     let state = blueprint.first_state(order)?;
-    let manager = Manager::new(blueprint.location.clone());
+    let mut manager = Manager::new(blueprint.location.clone());
+    manager.prepare(&state.annotations, &blueprint.plan.cgroup.resources)?;
     let container = Store::open(&order.globals.root)?.reserve(order.id)?;
     // Before the record, which names the cgroup as ours to kill.
     if let Err(error) = manager.check_unused() {
@@ -147,6 +148,7 @@ impl Blueprint {
             listen_fds,
             notify_directory: notify.as_ref().map(NotifyRelay::directory),
             cgroup_tree: &tree,
+            cgroup_after_clone: globals.driver == Driver::Systemd,
             kcore: std::path::Path::new("/proc/kcore").exists(),
         };
         let plan = compile::container(spec, &options)?;
@@ -154,8 +156,9 @@ impl Blueprint {
             Some(profile) => Some(filter_cache::filter(&globals.root, profile).at("/linux/seccomp")?),
             None => None,
         };
-        let location = Manager::locate(&tree, globals.driver, plan.cgroup.path.as_deref(), id)
-            .at("/linux/cgroupsPath")?;
+        let path = plan.cgroup.path.as_deref();
+        let location =
+            Manager::locate(&tree, globals.driver, path, id, globals.rootless).at("/linux/cgroupsPath")?;
         let hook_state = HookState {
             oci_version: spec.version().clone(),
             id: id.to_string(),

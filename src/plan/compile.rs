@@ -20,7 +20,7 @@ pub use super::options::{ExecOptions, Options};
 /// Compiles a validated config.
 pub fn container(spec: &Spec, options: &Options) -> Result<Plan> {
     let process = process_of(spec)?;
-    let namespaces = namespaces::split(spec, options.cgroup_tree);
+    let namespaces = namespaces::split(spec, options);
     let root = root(spec, options);
     Ok(Plan {
         id_maps: namespaces::id_maps(spec),
