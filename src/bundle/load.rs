@@ -137,6 +137,12 @@ fn place_in_text(error: Error) -> Error {
     }
 }
 
+/// What runc says of places whose words our types check.
+const SPOKEN: [(&str, &str); 2] = [
+    ("/linux/memoryPolicy/mode", "invalid memory policy mode"),
+    ("/linux/memoryPolicy/flags", "invalid memory policy flag"),
+];
+
 /// Parses to a tree, mends it, and types it with an eye on the place. Says what was mended.
 fn parse_slowly<T: DeserializeOwned>(raw: &[u8], mend: fn(&mut Value) -> Vec<String>) -> Result<T> {
     let mut tree: Value = serde_json::from_slice(raw).code(Code::InvalidConfig)?;
@@ -148,7 +154,12 @@ fn parse_slowly<T: DeserializeOwned>(raw: &[u8], mend: fn(&mut Value) -> Vec<Str
     let text = serde_json::to_vec(&tree).context("write the mended config")?;
     let typed = serde_json::from_slice(&text).map_err(|error| {
         let place = locate::value_before(&text, error.column());
-        Error::new(Code::InvalidConfig, words(&error)).at(place)
+        let what = SPOKEN.iter().find(|(start, _)| place.starts_with(start)).map(|(_, what)| *what);
+        let error = Error::new(Code::InvalidConfig, words(&error));
+        match what {
+            Some(what) => error.context(what).at(place),
+            None => error.at(place),
+        }
     })?;
     warnings.into_iter().for_each(log::warn);
     Ok(typed)

@@ -128,6 +128,10 @@ fn mend_linux(linux: &mut Map<String, Value>) {
     if let Some(seccomp) = linux.get_mut("seccomp") {
         mend_seccomp(seccomp);
     }
+    if let Some(policy) = linux.get_mut("memoryPolicy").and_then(Value::as_object_mut) {
+        // The parser shall say that this is no mode.
+        policy.entry("mode").or_insert_with(|| json!(""));
+    }
     if let Some(resources) = linux.get_mut("resources").and_then(Value::as_object_mut) {
         mend_resources(resources);
     }

@@ -23,6 +23,8 @@ pub struct Options<'a> {
     pub cgroup_after_clone: bool,
     /// Whether this kernel has /proc/kcore, and so containers have /dev/core.
     pub kcore: bool,
+    /// We are in a user namespace ourselves: device nodes cannot be made.
+    pub in_user_namespace: bool,
 }
 
 /// What the command line adds to the process.

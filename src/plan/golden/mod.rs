@@ -48,6 +48,7 @@ fn options(tree: &CgroupTree) -> Options<'_> {
         cgroup_tree: tree,
         cgroup_after_clone: false,
         kcore: true,
+        in_user_namespace: false,
     }
 }
 
