@@ -21,7 +21,7 @@ use super::handover::{self, Handover};
 use super::notify::NotifyRelay;
 use super::state::{FORMAT, Phase, ProcessId, State};
 use super::store::{Container, ContainerId, START_FIFO, Store};
-use super::{Globals, foreground, hooks};
+use super::{Globals, filter_cache, foreground, hooks};
 use crate::bundle::load::{self, Bundle};
 use crate::bundle::validate::{self, Situation};
 use crate::cgroup::{Driver, Location, Manager};
@@ -30,7 +30,7 @@ use crate::linux::cgroup_tree::CgroupTree;
 use crate::linux::namespace::Kind;
 use crate::linux::procfs::Proc;
 use crate::linux::{credentials, host, inherited};
-use crate::plan::seccomp::{self, Filter};
+use crate::plan::seccomp::Filter;
 use crate::plan::{Plan, compile};
 use crate::report::{Code, Context, Error, Result, log};
 use crate::stage::channel::ToInit;
@@ -75,7 +75,8 @@ pub struct Made {
 pub fn make(order: &Order) -> Result<Made> {
     let mut blueprint = Blueprint::draw(order)?;
     let state = blueprint.first_state(order)?;
-    let manager = Manager::new(blueprint.location.clone());
+    let mut manager = Manager::new(blueprint.location.clone());
+    manager.prepare(&state.annotations, &blueprint.plan.cgroup.resources)?;
     let container = Store::open(&order.globals.root)?.reserve(order.id)?;
     // Before the record, which names the cgroup as ours to kill.
     if let Err(error) = manager.check_unused() {
@@ -157,16 +158,18 @@ impl Blueprint {
             listen_fds,
             notify_directory: notify.as_ref().map(NotifyRelay::directory),
             cgroup_tree: &tree,
+            cgroup_after_clone: globals.driver == Driver::Systemd,
             kcore: std::path::Path::new("/proc/kcore").exists(),
             in_user_namespace: in_user_namespace()?,
         };
         let plan = compile::container(spec, &options)?;
         let filter = match spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()) {
-            Some(profile) => Some(seccomp::compile(profile).at("/linux/seccomp")?),
+            Some(profile) => Some(filter_cache::filter(&globals.root, profile).at("/linux/seccomp")?),
             None => None,
         };
-        let location = Manager::locate(&tree, globals.driver, plan.cgroup.path.as_deref(), id)
-            .at("/linux/cgroupsPath")?;
+        let path = plan.cgroup.path.as_deref();
+        let location =
+            Manager::locate(&tree, globals.driver, path, id, globals.rootless).at("/linux/cgroupsPath")?;
         let hook_state = HookState {
             oci_version: spec.version().clone(),
             id: id.to_string(),
@@ -200,6 +203,7 @@ impl Blueprint {
             rootless: order.globals.rootless,
             own_pid_namespace: self.plan.new_namespaces.contains(&Kind::Pid),
             no_new_keyring: order.options.no_new_keyring,
+            resources: self.plan.cgroup.resources.clone(),
         })
     }
 }
@@ -340,8 +344,9 @@ impl Work {
                 }
                 Event::Terminal(master) => self.terminal = Some(master),
                 Event::SeccompListener(listener) => {
-                    let (child, filter) = (self.child()?, &blueprint.bundle.spec);
-                    handover::send_listener(filter, &blueprint.hook_state, child.pid(), listener)?;
+                    let (pid, spec) = (self.child()?.pid(), &blueprint.bundle.spec);
+                    let state = &blueprint.hook_state;
+                    handover::send_listener(spec, state, ("creating", pid), pid, listener)?;
                 }
                 Event::Ready => {
                     return user_namespace::set_rlimits(self.child()?.pid(), &blueprint.plan.privileged);

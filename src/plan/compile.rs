@@ -21,7 +21,7 @@ pub use super::resources::first_limit;
 /// Compiles a validated config.
 pub fn container(spec: &Spec, options: &Options) -> Result<Plan> {
     let process = process_of(spec)?;
-    let namespaces = namespaces::split(spec, options.cgroup_tree);
+    let namespaces = namespaces::split(spec, options);
     let root = root(spec, options);
     let limits = process::limits(process, wanted::has(spec, Kind::User));
     Ok(Plan {

@@ -2,9 +2,10 @@
 
 use oci_spec::runtime::{LinuxIdMapping, Spec};
 
+use super::options::Options;
 use super::types::{Action, IdMap, IdMaps, JoinedNamespace, Step, TimeOffset};
 use crate::bundle::namespaces as wanted;
-use crate::linux::cgroup_tree::{CgroupTree, Layout};
+use crate::linux::cgroup_tree::Layout;
 use crate::linux::namespace::Kind;
 
 /// The container's namespaces by what becomes of them.
@@ -29,12 +30,13 @@ impl Namespaces {
 
 /// Sorts the config's namespaces. The user namespace comes first: the right to make or join the others comes
 /// from it (`man 7 user_namespaces`).
-pub fn split(spec: &Spec, tree: &CgroupTree) -> Namespaces {
+pub fn split(spec: &Spec, options: &Options) -> Namespaces {
     let mut split =
         Namespaces { new: Vec::new(), joined: Vec::new(), unshare_cgroup: false, make_time: false };
     // A cgroup namespace has the cgroup as its root that its first process is in. On a unified host clone3 puts
-    // that process in its cgroup and then makes the namespace; on v1 only the parent can, later.
-    let unshare_cgroup = tree.layout != Layout::Unified;
+    // that process in its cgroup and then makes the namespace; on v1 only the parent can, later, and systemd
+    // anywhere.
+    let unshare_cgroup = options.cgroup_tree.layout != Layout::Unified || options.cgroup_after_clone;
     for kind in Kind::ALL {
         match wanted::find(spec, kind) {
             None => {}
