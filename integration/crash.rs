@@ -69,7 +69,10 @@ fn a_detached_run_can_be_killed_at_any_time() -> Outcome {
 
 #[test]
 fn start_can_be_killed_at_any_time() -> Outcome {
-    sweep(&["start"], 20, |container| container.create().map(|output| drop(output.ok())))
+    sweep(&["start"], 20, |container| {
+        container.create()?.ok();
+        Ok(())
+    })
 }
 
 #[test]

@@ -171,8 +171,8 @@ fn errors_of_create_and_run_say_which_it_was() -> Outcome {
     let container = Container::with(|config| {
         config.args(&["no-such-program"]);
     })?;
-    container.command(&["create"])?.fails(1, "runc create failed: ");
-    container.command(&["run"])?.fails(1, "runc run failed: ");
+    container.command(&["create"])?.fails(1, " create failed: ");
+    container.command(&["run"])?.fails(1, " run failed: ");
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::support::{Container, Invocation, Outcome, invocation, is_peer, skip, strace};
 
@@ -15,7 +15,7 @@ fn expendable(container: &Container) -> anyhow::Result<(PathBuf, Vec<u8>)> {
     Ok((copy.clone(), fs::read(copy)?))
 }
 
-fn run_copy(container: &Container, copy: &PathBuf, words: &[&str]) -> Invocation {
+fn run_copy(container: &Container, copy: &Path, words: &[&str]) -> Invocation {
     let root = container.state_root().to_string_lossy().into_owned();
     let all = [copy.to_string_lossy().into_owned(), "--root".into(), root];
     let (key, value) = container.marker().split_once('=').unwrap_or_default();

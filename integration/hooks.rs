@@ -102,7 +102,7 @@ fn the_state_that_a_hook_sees_has_the_status_and_the_pid_of_its_moment() -> Outc
     container.delete()?.ok();
     let states: Vec<(String, Value)> = log_of(&container)?
         .iter()
-        .filter_map(|line| Some(line.split_once(' ')?))
+        .filter_map(|line| line.split_once(' '))
         .filter_map(|(kind, text)| Some((kind.to_string(), serde_json::from_str(text).ok()?)))
         .collect();
     let status = |wanted: &str| {
@@ -115,6 +115,7 @@ fn the_state_that_a_hook_sees_has_the_status_and_the_pid_of_its_moment() -> Outc
         assert_eq!(status(kind)["pid"], pid, "{kind}");
     }
     assert_eq!(status("startContainer")["status"], "created");
+    assert_eq!(status("startContainer")["pid"], 1);
     assert_eq!(status("poststart")["status"], "running");
     assert_eq!(status("poststop")["status"], "stopped");
     Ok(())

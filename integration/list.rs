@@ -121,7 +121,12 @@ fn a_container_that_vanishes_while_it_is_listed_is_no_error() -> Outcome {
         config.args(&["true"]);
     })?;
     std::thread::scope(|scope| -> Outcome {
-        let churn = scope.spawn(|| (0..10).try_for_each(|_| container.run().map(|output| drop(output.ok()))));
+        let churn = scope.spawn(|| {
+            (0..10).try_for_each(|_| -> Outcome {
+                container.run()?.ok();
+                Ok(())
+            })
+        });
         while !churn.is_finished() {
             list(&container, &[])?.ok();
         }

@@ -5,6 +5,7 @@
 
 mod support;
 
+mod attributes;
 mod bundle_examples;
 mod capabilities;
 mod cgroups;
@@ -18,10 +19,12 @@ mod exec;
 mod guest;
 mod hardening;
 mod hooks;
+mod identity;
 mod lifecycle;
 mod list;
 mod log;
 mod masks;
+mod mount_targets;
 mod mounts;
 mod namespaces;
 mod process;

@@ -330,7 +330,7 @@ fn a_terminal_can_be_had_though_the_caller_has_none() -> Outcome {
 }
 
 #[test]
-fn a_hangup_of_the_terminal_ends_run() -> Outcome {
+fn a_hangup_signal_is_passed_on_to_a_program_on_a_terminal() -> Outcome {
     let container =
         with_terminal("trap 'exit 3' HUP; echo up; while :; do sleep 1000 & wait $! || true; done", |_| {})?;
     let terminal = Terminal::open(20, 70)?;

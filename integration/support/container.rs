@@ -36,7 +36,6 @@ pub struct Container {
     pub cgroups_path: String,
     marker: String,
     unified: bool,
-    forgotten: bool,
 }
 
 impl Container {
@@ -59,8 +58,7 @@ impl Container {
         fs::create_dir(directory.path().join("state"))?;
         fs::create_dir(directory.path().join("bundle"))?;
         rootfs::fill(&directory.path().join("bundle/rootfs"))?;
-        let container =
-            Self { directory, id, cgroup, cgroups_path, marker, unified: false, forgotten: false };
+        let container = Self { directory, id, cgroup, cgroups_path, marker, unified: false };
         let mut config = Config::plain(&container.cgroups_path, &container.marker);
         change(&mut config);
         container.write_config(&config)?;
@@ -265,11 +263,6 @@ impl Container {
         &self.marker
     }
 
-    /// Leaves clearing up to the test itself.
-    pub fn forget(&mut self) {
-        self.forgotten = true;
-    }
-
     /// Deletes it, and answers what is left all the same; then takes even that away, so that a failed
     /// test leaves nothing to the machine either.
     fn clear_up(&self) -> Result<Vec<String>> {
@@ -295,9 +288,6 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        if self.forgotten {
-            return;
-        }
         let left = self.clear_up();
         if std::thread::panicking() {
             return;

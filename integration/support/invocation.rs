@@ -7,7 +7,6 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
@@ -25,7 +24,6 @@ pub struct Invocation {
     environment: Vec<(OsString, OsString)>,
     directory: Option<PathBuf>,
     stdin: Vec<u8>,
-    deadline: Duration,
 }
 
 impl Invocation {
@@ -35,7 +33,7 @@ impl Invocation {
         let environment = vec![("PATH".into(), path.into()), ("HOME".into(), "/root".into())];
         let words = words.into_iter().map(|word| word.as_ref().to_os_string()).collect();
         let (wrapper, directory, stdin) = (Vec::new(), None, Vec::new());
-        Self { words, wrapper, environment, directory, stdin, deadline: DEADLINE }
+        Self { words, wrapper, environment, directory, stdin }
     }
 
     /// The runtime under test with these arguments.
@@ -88,11 +86,6 @@ impl Invocation {
         self
     }
 
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
-        self
-    }
-
     /// Runs it to its end; kills it at the deadline, which fails the test.
     pub fn output(&self) -> Result<Output> {
         let (stdout, stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
@@ -100,14 +93,14 @@ impl Invocation {
         command.stdin(self.stdin_file()?).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
         command.process_group(0);
         let mut child = command.spawn().with_context(|| format!("start {}", self.label()))?;
-        let ended = process::ends_within(&child, self.deadline)?;
+        let ended = process::ends_within(&child, DEADLINE)?;
         if !ended {
             process::kill_group(&child);
         }
         let output = Output::new(self.label(), child.wait()?, stdout, stderr);
         match ended {
             true => Ok(output),
-            false => bail!("still running after {:?}, killed: {output}", self.deadline),
+            false => bail!("still running after {:?}, killed: {output}", DEADLINE),
         }
     }
 
@@ -125,7 +118,7 @@ impl Invocation {
         words.extend(self.all_words());
         let mut command = command_of(&words);
         self.dress(&mut command);
-        let side = || -> Result<OwnedFd> { Ok(terminal.slave()?) };
+        let side = || -> Result<OwnedFd> { terminal.slave() };
         command.stdin(side()?).stdout(side()?).stderr(side()?);
         let child = command.spawn().with_context(|| format!("start {} on a terminal", self.label()))?;
         Running::new(self.label(), child)

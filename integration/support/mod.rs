@@ -55,9 +55,3 @@ pub fn skip(reason: &str) -> Outcome {
 pub fn is_peer() -> bool {
     std::env::var_os("TRUG_BIN").is_some() && std::env::var_os("TRUG_BIN_IS_TRUG").is_none()
 }
-
-/// True where a program of this name is on PATH.
-pub fn has_program(name: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|directory| directory.join(name).is_file())
-}

@@ -109,7 +109,7 @@ impl Output {
 impl std::fmt::Display for Output {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (stdout, stderr) = (self.raw_stdout(), self.stderr());
-        write!(f, "`{}` exited with {}\n", self.command, self.status())?;
+        writeln!(f, "`{}` exited with {}", self.command, self.status())?;
         write!(f, "--- stdout\n{stdout}\n--- stderr\n{stderr}\n---")
     }
 }

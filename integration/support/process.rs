@@ -59,13 +59,6 @@ impl Process {
         Ok(text.split_whitespace().filter_map(|pid| Self::open(pid.parse().ok()?).ok()).collect())
     }
 
-    /// A line of /proc/PID/status, without its name.
-    pub fn status(&self, key: &str) -> Result<String> {
-        let text = std::fs::read_to_string(format!("/proc/{}/status", self.pid))?;
-        let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
-        Ok(line.with_context(|| format!("no {key} in status"))?.trim().to_string())
-    }
-
     /// Where each descriptor leads.
     pub fn descriptors(&self) -> Result<Vec<(i32, String)>> {
         let mut all = Vec::new();

@@ -117,10 +117,6 @@ impl Running {
         transcript.wait_for(text).with_context(|| format!("{}; stderr: {}", self.label, self.stderr()))
     }
 
-    pub fn stdout(&self) -> String {
-        self.stdout.as_ref().map(|transcript| transcript.text()).unwrap_or_default()
-    }
-
     pub fn stderr(&self) -> String {
         self.stderr.as_ref().map(|transcript| transcript.text()).unwrap_or_default()
     }

@@ -86,10 +86,6 @@ impl Console {
         self.transcript.wait_for(text)
     }
 
-    pub fn wait_end(&self) -> Result<String> {
-        self.transcript.wait_end()
-    }
-
     pub fn write(&mut self, text: &str) -> Result<()> {
         use std::io::Write;
         Ok(self.master.write_all(text.as_bytes())?)

@@ -55,10 +55,6 @@ impl Terminal {
         self.transcript.wait_for(text)
     }
 
-    pub fn text(&self) -> String {
-        self.transcript.text()
-    }
-
     /// True where keys are passed on untouched: no line editing, no echo, no signals.
     pub fn is_raw(&self) -> Result<bool> {
         let modes = tcgetattr(&self.keeper)?.local_modes;

@@ -13,11 +13,14 @@ mod hierarchy;
 mod kill;
 mod limits;
 mod location;
+mod oom;
 mod place;
 mod policy;
 mod procs;
 mod remove;
+mod rollback;
 mod shared;
+pub mod stats;
 mod subgroup;
 mod systemd;
 #[cfg(test)]
@@ -41,7 +44,10 @@ use oci_spec::runtime::LinuxResources;
 
 use self::hierarchy::{Hierarchy, primary, sole_unified, unified};
 pub use self::location::{Driver, Location};
+pub use self::oom::{Oom, OomWatch};
 use self::procs::Processes;
+use self::rollback::Former;
+use self::stats::Stats;
 use self::systemd::{Instance, UnitDriver};
 use self::write::{Current, keyed_number};
 use crate::fail;
@@ -238,6 +244,47 @@ impl Manager {
             freeze::thaw(hierarchies)?;
         }
         told
+    }
+
+    /// Changes limits whole or not at all: where one is refused, or `keep` fails after the last, every file has
+    /// again what it had. Devices stay as they are. `before` is what was asked for until now of all that
+    /// changes.
+    ///
+    /// # Errors
+    /// As `apply`; that something could not be taken back is told too.
+    pub fn update(
+        &self,
+        resources: &LinuxResources,
+        before: &LinuxResources,
+        keep: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
+        let former = match self.location.driver {
+            Driver::Disabled => Former::default(),
+            Driver::Cgroupfs | Driver::Systemd => Former::of(self.hierarchies()?, resources)?,
+        };
+        let Err(error) = self.apply(resources).and_then(|()| keep()) else { return Ok(()) };
+        // systemd has kept what it was told, and would set it again.
+        let told = match self.location.driver {
+            Driver::Systemd => self.apply(before),
+            Driver::Cgroupfs | Driver::Disabled => Ok(()),
+        };
+        match former.restore().and(told) {
+            Ok(()) => Err(error),
+            Err(second) => Err(error.and_then(second)),
+        }
+    }
+
+    /// What the container has used so far; nothing where the cgroup is gone.
+    ///
+    /// # Errors
+    /// A file of the cgroup that cannot be read or understood; it is named.
+    pub fn stats(&self) -> Result<Stats> {
+        stats::collect(self.hierarchies()?)
+    }
+
+    /// Watches for memory running out, from now on; None where no controller tells.
+    pub fn watch_oom(&self) -> Result<Option<OomWatch>> {
+        OomWatch::open(self.hierarchies()?)
     }
 
     /// Freezes every process; on any error, and where not all are frozen by the deadline, everything is

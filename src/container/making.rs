@@ -20,7 +20,7 @@ use super::handover::{self, Handover};
 use super::notify::NotifyRelay;
 use super::state::{FORMAT, Phase, ProcessId, State};
 use super::store::{Container, ContainerId, START_FIFO, Store};
-use super::{Globals, foreground, hooks};
+use super::{Globals, filter_cache, foreground, hooks};
 use crate::bundle::load::{self, Bundle};
 use crate::bundle::validate::{self, Situation};
 use crate::cgroup::{Driver, Location, Manager};
@@ -29,7 +29,7 @@ use crate::linux::cgroup_tree::CgroupTree;
 use crate::linux::namespace::Kind;
 use crate::linux::procfs::Proc;
 use crate::linux::{credentials, host, inherited};
-use crate::plan::seccomp::{self, Filter};
+use crate::plan::seccomp::Filter;
 use crate::plan::{Plan, compile};
 use crate::report::{Code, Context, Error, Result};
 use crate::stage::channel::ToInit;
@@ -153,7 +153,7 @@ impl Blueprint {
         };
         let plan = compile::container(spec, &options)?;
         let filter = match spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()) {
-            Some(profile) => Some(seccomp::compile(profile).at("/linux/seccomp")?),
+            Some(profile) => Some(filter_cache::filter(&globals.root, profile).at("/linux/seccomp")?),
             None => None,
         };
         let path = plan.cgroup.path.as_deref();
@@ -192,6 +192,7 @@ impl Blueprint {
             rootless: order.globals.rootless,
             own_pid_namespace: self.plan.new_namespaces.contains(&Kind::Pid),
             no_new_keyring: order.options.no_new_keyring,
+            resources: self.plan.cgroup.resources.clone(),
         })
     }
 }
@@ -288,8 +289,9 @@ impl Work {
                 }
                 Event::Terminal(master) => self.terminal = Some(master),
                 Event::SeccompListener(listener) => {
-                    let (child, filter) = (self.child()?, &blueprint.bundle.spec);
-                    handover::send_listener(filter, &blueprint.hook_state, child.pid(), listener)?;
+                    let (pid, spec) = (self.child()?.pid(), &blueprint.bundle.spec);
+                    let state = &blueprint.hook_state;
+                    handover::send_listener(spec, state, ("creating", pid), pid, listener)?;
                 }
                 Event::Ready => return Ok(()),
             }

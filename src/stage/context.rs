@@ -100,6 +100,10 @@ pub struct Context {
     pub home: Option<String>,
     /// Whether cwd was entered before the user changed.
     pub in_cwd: bool,
+    /// The cwd, opened before a filter could forbid that.
+    pub cwd: Option<OwnedFd>,
+    /// A seccomp filter is in force: descriptors have been closed, and few calls are sure to be allowed.
+    pub filtered: bool,
     /// The parent said commit: failures now go by the gate.
     pub committed: bool,
 }

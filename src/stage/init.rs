@@ -4,7 +4,7 @@
 //! a read whose end of file means that the parent is gone, until the parent's commit.
 
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use nix::sys::signal::Signal;
 
@@ -123,7 +123,7 @@ fn carry_out(context: &mut Context, index: usize, step: &Step, steps: &[Step]) -
         Action::NoNewPrivileges => linux::process::set_no_new_privileges().context("set no_new_privs"),
         Action::SetAppArmorProfile(profile) => process::set_apparmor_profile(context, profile),
         Action::SetSelinuxLabel(label) => process::set_selinux_label(context, label),
-        Action::LoadSeccomp => process::load_seccomp(context),
+        Action::LoadSeccomp => process::load_seccomp(context, steps),
         Action::DropBoundingCapabilities { keep } => {
             linux::capability::limit_bounding(keep).context("limit the bounding capability set")
         }
@@ -160,17 +160,25 @@ fn await_commit(context: &mut Context, steps: &[Step]) -> Result<()> {
     context.channel.send(Tag::Ready)?;
     context.channel.expect(ToInit::Commit)?;
     linux::process::set_parent_death_signal(None).context("untie init from its parent")?;
-    let gate = match &context.gate {
-        Gate::Fifo(fifo) => vec![fifo.as_raw_fd()],
-        Gate::Channel => vec![context.channel.raw()],
-    };
     context.committed = true;
     if matches!(context.gate, Gate::Fifo(_)) {
         // While it waits, a created container can be ended by more than SIGKILL.
         signal::end_on_termination().context("handle signals")?;
         signal::unblock_all().context("let signals through")?;
     }
-    fd::close_from(process::first_private_fd(steps), &gate).context("close descriptors")
+    match &context.gate {
+        // Nearly all were closed before the filter came, which may not allow close_range now.
+        Gate::Fifo(_) if context.filtered => {
+            nix::unistd::close(context.channel.raw()).context("close the channel")
+        }
+        Gate::Channel if context.filtered => Ok(()),
+        Gate::Fifo(fifo) => close_all_but(fifo.as_raw_fd(), steps),
+        Gate::Channel => close_all_but(context.channel.raw(), steps),
+    }
+}
+
+fn close_all_but(gate: RawFd, steps: &[Step]) -> Result<()> {
+    fd::close_from(process::first_private_fd(steps), &[gate]).context("close descriptors")
 }
 
 /// Waits for `trug start`.

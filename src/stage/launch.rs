@@ -241,6 +241,8 @@ fn clone_and_run(
                 executable: None,
                 home: None,
                 in_cwd: false,
+                cwd: None,
+                filtered: false,
                 committed: false,
             };
             init::run(context, steps)

@@ -60,15 +60,24 @@ fn only_held(sets: &CapabilitySets) -> Result<CapabilitySets> {
 /// The cwd may be open to root alone: it is tried before the user changes, and again after, when it
 /// failed (a directory that is open to the user alone, on a filesystem that squashes root).
 pub fn enter_cwd_early(context: &mut Context, steps: &[Step]) {
-    let cwd = steps.iter().find_map(|step| match &step.action {
-        Action::ChangeDirectory(path) => Some(path),
-        _ => None,
-    });
-    let Some(cwd) = cwd else {
+    let Some(cwd) = cwd(steps) else {
         return;
     };
     // A failure is not lost: ChangeDirectory meets it again and reports it.
     context.in_cwd = enter(context, cwd).is_ok();
+}
+
+/// Opens the cwd ahead of a filter that may forbid to. A failure is met again by ChangeDirectory.
+pub fn hold_cwd(context: &mut Context, steps: &[Step]) {
+    let root = root(context).ok();
+    context.cwd = cwd(steps).zip(root).and_then(|(path, root)| root.resolve(path).ok());
+}
+
+fn cwd(steps: &[Step]) -> Option<&Path> {
+    steps.iter().find_map(|step| match &step.action {
+        Action::ChangeDirectory(path) => Some(path.as_path()),
+        _ => None,
+    })
 }
 
 /// Makes `path` the cwd and proves that it lies inside the root (CVE-2024-21626).
@@ -87,8 +96,11 @@ pub fn change_directory(context: &mut Context, path: &Path) -> Result<()> {
 }
 
 fn enter(context: &Context, path: &Path) -> Result<()> {
-    let root = root(context)?;
     let doing = || format!("chdir to cwd ({path:?}) set in config.json failed");
+    if let Some(held) = &context.cwd {
+        return nix::unistd::fchdir(held).with_context(doing);
+    }
+    let root = root(context)?;
     let directory = root.resolve(path).with_context(doing)?;
     nix::unistd::fchdir(directory).with_context(doing)
 }
