@@ -5,6 +5,7 @@
 //! wait without a deadline.
 
 mod create;
+mod delegate;
 mod directory;
 mod events;
 mod freeze;
@@ -37,6 +38,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::unistd::Pid;
 use oci_spec::runtime::LinuxResources;
 
@@ -46,7 +48,7 @@ pub use self::oom::{Oom, OomWatch};
 use self::procs::Processes;
 use self::rollback::Former;
 use self::stats::Stats;
-use self::systemd::UnitDriver;
+use self::systemd::{Instance, UnitDriver};
 use self::write::{Current, keyed_number};
 use crate::fail;
 use crate::linux::cgroup_tree::CgroupTree;
@@ -163,12 +165,20 @@ impl Manager {
         }
     }
 
-    /// The v2 directory to clone an exec'd process into; None on v1 and hybrid (call `add_exec` then).
+    /// Hands the v2 cgroup to a user, by the host's number, who may then make cgroups below it. After `add`.
+    pub fn delegate(&self, owner: u32) -> Result<()> {
+        delegate::delegate(self.hierarchies()?, owner)
+    }
+
+    /// The v2 directory to clone an exec'd process into; None on v1 and hybrid, and in a user's own unit (call
+    /// `add_exec` then).
     ///
     /// # Errors
     /// As `add_exec`, and `can't open cgroup: …` where there is no such sub-cgroup.
     pub fn exec_target(&self, sub: &[String]) -> Result<Option<OwnedFd>> {
-        place::exec_target(self.hierarchies()?, sub)
+        let target = place::exec_target(self.hierarchies()?, sub)?;
+        // A user may not clone across the cgroups of a session.
+        Ok(target.filter(|_| self.unit_of_user().is_none()))
     }
 
     /// On v2, the cgroup that `init` is in by now: to clone into where `exec_target` (with no sub-cgroup
@@ -184,7 +194,18 @@ impl Manager {
     /// # Errors
     /// In runc's words: `bad sub cgroup path: …`, `unknown controller …`, `error adding pid N to cgroups: …`.
     pub fn add_exec(&self, pid: Pid, sub: &[String]) -> Result<()> {
-        place::add_exec(self.hierarchies()?, pid, sub)
+        let hierarchies = self.hierarchies()?;
+        match (place::add_exec(hierarchies, pid, sub), self.unit_of_user()) {
+            (Err(error), Some(unit)) if matches!(error.errno(), Some(Errno::EACCES | Errno::EPERM)) => {
+                unit.attach(&place::below_unified(hierarchies, sub)?, pid)
+            }
+            (added, _) => added,
+        }
+    }
+
+    /// The unit, where it is of the user's own systemd.
+    fn unit_of_user(&self) -> Option<&UnitDriver> {
+        self.unit.as_ref().filter(|unit| unit.unit().instance == Instance::User)
     }
 
     /// Sets limits and device rules. What is not given stays as it is; device rules that are given are all
@@ -203,6 +224,26 @@ impl Manager {
                 }
             }
         }
+    }
+
+    /// Tells systemd. On v1 it lifts device rules before it sets them: nobody runs meanwhile.
+    fn tell(
+        &self,
+        unit: &UnitDriver,
+        hierarchies: &[Hierarchy],
+        resources: &LinuxResources,
+    ) -> Result<LinuxResources> {
+        let held = sole_unified(hierarchies).is_none()
+            && resources.devices().is_some()
+            && !freeze::is_frozen(hierarchies)?;
+        if held {
+            freeze::freeze(hierarchies, FREEZING)?;
+        }
+        let told = unit.set(hierarchies, resources);
+        if held {
+            freeze::thaw(hierarchies)?;
+        }
+        told
     }
 
     /// Changes limits whole or not at all: where one is refused, or `keep` fails after the last, every file has
@@ -244,26 +285,6 @@ impl Manager {
     /// Watches for memory running out, from now on; None where no controller tells.
     pub fn watch_oom(&self) -> Result<Option<OomWatch>> {
         OomWatch::open(self.hierarchies()?)
-    }
-
-    /// Tells systemd. On v1 it lifts device rules before it sets them: nobody runs meanwhile.
-    fn tell(
-        &self,
-        unit: &UnitDriver,
-        hierarchies: &[Hierarchy],
-        resources: &LinuxResources,
-    ) -> Result<LinuxResources> {
-        let held = sole_unified(hierarchies).is_none()
-            && resources.devices().is_some()
-            && !freeze::is_frozen(hierarchies)?;
-        if held {
-            freeze::freeze(hierarchies, FREEZING)?;
-        }
-        let told = unit.set(hierarchies, resources);
-        if held {
-            freeze::thaw(hierarchies)?;
-        }
-        told
     }
 
     /// Freezes every process; on any error, and where not all are frozen by the deadline, everything is

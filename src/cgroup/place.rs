@@ -87,6 +87,12 @@ pub fn add_exec(hierarchies: &[Hierarchy], pid: Pid, sub: &[String]) -> Result<(
     })
 }
 
+/// The sub-cgroup in the unified tree.
+pub fn below_unified(hierarchies: &[Hierarchy], sub: &[String]) -> Result<PathBuf> {
+    let mut places = places(hierarchies, Place::parse(sub)?)?;
+    Ok(places.remove("").unwrap_or_default())
+}
+
 /// The sub-cgroup by hierarchy; one that is not in it has none.
 fn places(hierarchies: &[Hierarchy], place: Place) -> Result<BTreeMap<&str, PathBuf>> {
     let mut places: BTreeMap<&str, PathBuf> = BTreeMap::new();

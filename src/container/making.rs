@@ -278,6 +278,9 @@ impl Work {
         let pid = child.pid();
         let child = self.child.insert(child);
         self.manager.add(pid)?;
+        if let Some(owner) = blueprint.plan.cgroup.owner {
+            self.manager.delegate(owner)?;
+        }
         self.state.init = Some(ProcessId::look_up(&blueprint.proc, pid).context("look at init")?);
         self.container.save(&self.state)?;
         if let Some(maps) = &blueprint.plan.id_maps {

@@ -7,7 +7,7 @@ use oci_spec::runtime::{Process, Spec};
 
 use super::steps::Steps;
 use super::types::{Action, Cgroup, EnterRoot, Plan, Rootfs, Step};
-use super::{devices, hooks, namespaces, net_devices, process, resources, rootfs, sysctl};
+use super::{delegation, devices, hooks, namespaces, net_devices, process, resources, rootfs, sysctl};
 use crate::bundle::{namespaces as wanted, path};
 use crate::fail;
 use crate::linux::mount::{Propagation, PropagationKind};
@@ -30,6 +30,7 @@ pub fn container(spec: &Spec, options: &Options) -> Result<Plan> {
             path: resources::cgroups_path(spec),
             resources: resources::resources(spec),
             intel_rdt: spec.linux().as_ref().and_then(|linux| linux.intel_rdt().clone()),
+            owner: delegation::owner(spec),
         },
         net_devices: net_devices::net_devices(spec),
         hooks: hooks::parent(spec),

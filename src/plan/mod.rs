@@ -6,6 +6,7 @@ pub mod seccomp;
 pub mod types;
 
 mod cgroup_mount;
+mod delegation;
 mod devices;
 mod hooks;
 mod namespaces;

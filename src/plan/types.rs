@@ -119,6 +119,9 @@ pub struct Cgroup {
     /// Limits and device rules; the default device rules included.
     pub resources: LinuxResources,
     pub intel_rdt: Option<LinuxIntelRdt>,
+    /// To whom it is delegated, by the host's number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -205,9 +205,7 @@ impl Systemd {
         match self.ask("GetUnit", vec![Value::text(&unit.name)]) {
             Ok(_) => Ok(true),
             Err(failure) if failure.is(NO_SUCH_UNIT) => Ok(false),
-            Err(failure) => {
-                Err(failure).map_err(Error::from).with_context(|| format!("look for unit {:?}", unit.name))
-            }
+            Err(failure) => Err(Error::from(failure).context(format!("look for unit {:?}", unit.name))),
         }
     }
 
