@@ -141,7 +141,8 @@ fn device_rules_are_not_touched() -> Outcome {
     let container = running()?;
     let list = || cgroup::value("devices", &container.cgroup, "devices.list");
     let before = list()?;
-    update_by(&container, &json!({"pids": {"limit": 9}, "devices": [{"allow": true, "access": "rwm"}]}))?.ok();
+    update_by(&container, &json!({"pids": {"limit": 9}, "devices": [{"allow": true, "access": "rwm"}]}))?
+        .ok();
     assert_eq!(list()?, before);
     Ok(())
 }
@@ -180,9 +181,8 @@ fn on_a_unified_tree_a_limit_arrives_or_its_controller_is_named() -> Outcome {
     }
     let container = Container::with(|config| config["linux"]["resources"] = json!({}))?.on_unified();
     container.detach()?;
-    let directory = cgroup::directories(&container.cgroup)?
-        .into_iter()
-        .find(|path| path.join("cgroup.freeze").exists());
+    let directory =
+        cgroup::directories(&container.cgroup)?.into_iter().find(|path| path.join("cgroup.freeze").exists());
     let Some(directory) = directory else { return skip("the container has no unified cgroup") };
     for (resources, controller, file, expected) in [
         (json!({"memory": {"limit": 67108864}}), "memory", "memory.max", "67108864"),
