@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::support::{Container, Invocation, Outcome, Terminal, cgroup, is_peer, skip};
 
 /// A copy of an example, its root filesystem made by its own script.
-fn example(name: &str) -> anyhow::Result<Container> {
+pub fn example(name: &str) -> anyhow::Result<Container> {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundle-examples");
     let container = Container::from_bundle(&examples.join(name))?;
     let bundle = container.bundle();

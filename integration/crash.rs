@@ -247,3 +247,63 @@ fn another_container_notices_nothing() -> Outcome {
     }
     Ok(())
 }
+
+/// Kills `words` when they are about to make the `nth` call of `name`; false where they made fewer.
+fn command_killed_at(container: &Container, words: &[&str], name: &str, nth: u32) -> anyhow::Result<bool> {
+    let inject = format!("inject={name}:signal=KILL:when={nth}");
+    let tracer = ["strace", "-o", "/dev/null", "-e", &format!("trace={name}"), "-e", &inject];
+    let output = container.runtime(words).under(tracer).output()?;
+    Ok(output.status() == -9 || output.status() == 137)
+}
+
+/// More calls of one name than pause makes.
+const MANY: u32 = 200;
+
+#[test]
+fn a_pause_that_is_killed_on_its_way_leaves_a_container_that_goes_on() -> Outcome {
+    if let Some(reason) = strace::lacking() {
+        return skip(reason);
+    }
+    let container = rich()?;
+    container.detach()?;
+    for name in ["write", "read"] {
+        for nth in 1..MANY {
+            let killed = command_killed_at(&container, &["pause", &container.id], name, nth)?;
+            if container.status()? == "paused" {
+                container.command(&["resume"])?.ok();
+            }
+            assert_eq!(container.status()?, "running", "killed at {name} {nth}");
+            container.exec(&["true"])?.ok();
+            if !killed {
+                break;
+            }
+        }
+    }
+    is_undone(&container, "while pausing")
+}
+
+#[test]
+fn a_kill_that_is_killed_between_freeze_and_thaw_is_finished_by_the_next() -> Outcome {
+    if is_peer() {
+        return skip("known: runc leaves frozen processes");
+    }
+    if let Some(reason) = strace::lacking() {
+        return skip(reason);
+    }
+    for name in ["pidfd_send_signal", "pidfd_open", "write"] {
+        for nth in 1..MANY {
+            let container = Container::with(|config| {
+                config.without_namespace("pid");
+            })?;
+            container.detach()?;
+            container.exec_with(&["-d"], &["sleep", "1015"])?.ok();
+            let killed = command_killed_at(&container, &["kill", &container.id, "KILL"], name, nth)?;
+            container.runtime(["kill", "--all", &container.id, "KILL"]).output()?.ok();
+            is_undone(&container, &format!("at {name} {nth}"))?;
+            if !killed {
+                break;
+            }
+        }
+    }
+    Ok(())
+}

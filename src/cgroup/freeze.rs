@@ -1,7 +1,12 @@
 //! Freezing and thawing. Whatever goes wrong on the way to frozen, the container is thawed again: a
 //! half-frozen one hangs.
 
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::Pid;
 
 use super::directory::{Directory, is_gone};
 use super::events;
@@ -9,10 +14,16 @@ use super::hierarchy::{Hierarchy, unified};
 use super::procs::Processes;
 use super::tree;
 use crate::fail;
+use crate::linux::pidfd;
 use crate::report::{Code, Context, Error, Result, log};
 
 const V1_STATE: &str = "freezer.state";
 const V2_STATE: &str = "cgroup.freeze";
+
+/// Rounds in which a container without a stuck task is frozen.
+const QUICK_ROUNDS: u32 = 256;
+/// Processes waited for at a time: well below the usual limit of 1024 descriptors.
+const WAITED_FOR: usize = 64;
 
 /// Freezes every process of the container and of its sub-cgroups.
 ///
@@ -122,18 +133,39 @@ fn freeze_v2(directory: &Directory, end: Instant) -> Result<bool> {
 
 /// v1 has no event for "frozen": the kernel finds out only when the state is read, and says FREEZING while a
 /// task has not come to the refrigerator yet. Asking again also asks those again that forked meanwhile. So
-/// this asks and reads, gives the CPU away in between to who has to come, and ends at the deadline. It is
-/// microseconds unless a task is stuck.
+/// this asks and reads, and ends at the deadline. It is microseconds unless a task is stuck in the kernel: so
+/// first the CPU is given away to who has to come, and then longer and longer, to leave it to others.
 fn freeze_v1(directory: &Directory, end: Instant) -> Result<bool> {
-    loop {
+    for round in 0.. {
         write(directory, V1_STATE, "FROZEN")?;
         let state = directory.read(V1_STATE).context("read freezer.state").code(Code::Cgroup)?;
         match state.trim() {
             "FROZEN" => return Ok(true),
-            "FREEZING" if Instant::now() < end => std::thread::yield_now(),
-            "FREEZING" => return Ok(false),
+            "FREEZING" if Instant::now() >= end => return Ok(false),
+            "FREEZING" if round < QUICK_ROUNDS => std::thread::yield_now(),
+            "FREEZING" => wait_for_an_end(directory, backoff(round))?,
             other => fail!(Code::Cgroup, "unexpected state {other} while freezing"),
         }
+    }
+    Ok(false)
+}
+
+/// 1, 2, 4 … and at last 64 ms.
+fn backoff(round: u32) -> PollTimeout {
+    PollTimeout::from(1_u8 << round.saturating_sub(QUICK_ROUNDS).min(6))
+}
+
+/// Waits for one of the processes to end, which is the one event that can bring a stuck freeze further; no
+/// longer than `time`.
+fn wait_for_an_end(directory: &Directory, time: PollTimeout) -> Result<()> {
+    let pids = Processes::of(directory).context("read who is to be frozen")?.pids;
+    let opened: Vec<OwnedFd> =
+        pids.into_iter().take(WAITED_FOR).filter_map(|pid| pidfd::open(Pid::from_raw(pid)).ok()).collect();
+    let mut polled: Vec<PollFd> =
+        opened.iter().map(|process| PollFd::new(process.as_fd(), PollFlags::POLLIN)).collect();
+    match poll(&mut polled, time) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(errno) => Err(errno).context("wait for who is to be frozen"),
     }
 }
 

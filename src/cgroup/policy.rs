@@ -168,17 +168,20 @@ impl Rule {
     }
 }
 
+/// Letters other than these three mean nothing, as in runc: a rule says less then, never more.
 fn parse_access(text: &str, field: &str) -> Result<Access> {
     let field = format!("{field}/access");
-    if text.is_empty() {
-        return Err(invalid(&field, "device access cannot be empty"));
+    let access = text.chars().fold(Access::empty(), |access, letter| match letter {
+        'r' => access | Access::R,
+        'w' => access | Access::W,
+        'm' => access | Access::M,
+        _ => access,
+    });
+    match access.is_empty() {
+        true if text.is_empty() => Err(invalid(&field, "device access cannot be empty")),
+        true => Err(invalid(&field, format!("invalid device access {text:?}: only r, w and m are known"))),
+        false => Ok(access),
     }
-    text.chars().try_fold(Access::empty(), |access, letter| match letter {
-        'r' => Ok(access | Access::R),
-        'w' => Ok(access | Access::W),
-        'm' => Ok(access | Access::M),
-        _ => Err(invalid(&field, format!("invalid device access {text:?}: only r, w and m are known"))),
-    })
 }
 
 /// None and -1 are every number.
@@ -334,11 +337,18 @@ mod tests {
     }
 
     #[test]
+    fn letters_that_are_no_access_mean_nothing() {
+        let rules = json!([{"allow": true, "type": "c", "major": 1, "minor": 11, "access": "rwm"},
+                           {"allow": false, "type": "c", "major": 1, "minor": 11, "access": "rwa"}]);
+        assert_eq!(text(&policy(rules).unwrap()), ["c 1:11 m"]);
+    }
+
+    #[test]
     fn malformed_rules_are_refused_by_field() {
         for (rule, field) in [
             (json!({"allow": true}), "access"),
             (json!({"allow": true, "access": ""}), "access"),
-            (json!({"allow": true, "access": "rx"}), "access"),
+            (json!({"allow": true, "access": "xa"}), "access"),
             (json!({"allow": true, "access": "r", "type": "p"}), "type"),
             (json!({"allow": true, "access": "r", "major": -2}), "major"),
             (json!({"allow": true, "access": "r", "minor": 4_294_967_295_u32}), "minor"),

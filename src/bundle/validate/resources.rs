@@ -34,10 +34,11 @@ fn check_rule(rule: &LinuxDeviceCgroup, index: usize, findings: &mut Findings) {
     if access.is_empty() {
         findings.add(format!("{at}/access"), format!("device access at {index} field cannot be empty"));
     }
-    if !access.chars().all(|letter| "rwm".contains(letter)) {
+    // Other letters beside them mean nothing, as in runc.
+    if !access.is_empty() && !access.contains(['r', 'w', 'm']) {
         findings.add(
             format!("{at}/access"),
-            format!("device access {access:?} has letters other than r, w and m"),
+            format!("device access {access:?} has none of the letters r, w and m"),
         );
     }
     if let Some(typ @ (LinuxDeviceType::U | LinuxDeviceType::P)) = rule.typ() {

@@ -86,6 +86,32 @@ fn a_process_is_cloned_into_its_cgroup() {
 }
 
 #[test]
+fn the_cgroup_that_init_has_moved_to_is_found() {
+    use std::os::unix::fs::MetadataExt;
+
+    with_v2("moved", |tree| {
+        let made = Box::new(tree, "box");
+        made.manager.create(&resources(json!({}))).unwrap();
+        let init = Shell::sleeping();
+        let below = made.path("").join("init.scope");
+        std::fs::create_dir(&below).unwrap();
+        std::fs::write(below.join("cgroup.procs"), init.pid().to_string()).unwrap();
+
+        let proc = crate::linux::procfs::Proc::open().unwrap();
+        let mut seen = tree.clone();
+        // The mount shows a part of the tree, and /proc tells of the whole.
+        seen.hierarchies[0].root = format!("/trug-test-{}-moved", nix::unistd::getppid()).into();
+        let target = made.manager.init_target(&seen, &proc, init.pid()).unwrap().expect("a directory");
+        let found = nix::sys::stat::fstat(&target).unwrap();
+        assert_eq!(found.st_ino, std::fs::metadata(&below).unwrap().ino());
+
+        seen.hierarchies[0].root = "/elsewhere".into();
+        let error = made.manager.init_target(&seen, &proc, init.pid()).unwrap_err();
+        assert!(error.text().contains("is out of sight"), "{error}");
+    });
+}
+
+#[test]
 fn a_frozen_container_stands_still_and_a_kill_reaches_it() {
     with_v2("freeze", |tree| {
         let made = Box::made(tree, json!({}));

@@ -74,9 +74,10 @@ fn resources_say_what_a_cgroup_can_be_given() {
             Some(&format!("device access at 1 field cannot be empty [{at}/devices/1/access]")),
         ),
         (
-            rule(json!({"allow": true, "access": "rwx"})),
-            Some(&format!("device access \"rwx\" has letters other than r, w and m [{at}/devices/1/access]")),
+            rule(json!({"allow": true, "access": "xa"})),
+            Some(&format!("device access \"xa\" has none of the letters r, w and m [{at}/devices/1/access]")),
         ),
+        (rule(json!({"allow": false, "type": "c", "major": 1, "minor": 11, "access": "rwa"})), None),
         (
             rule(json!({"allow": true, "type": "p", "access": "r"})),
             Some(&format!("invalid cgroup device type \"p\" [{at}/devices/1/type]")),
