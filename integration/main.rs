@@ -15,6 +15,7 @@ mod debian;
 mod descriptors;
 mod devices;
 mod errors;
+mod escapes;
 mod exec;
 mod hardening;
 mod hooks;
