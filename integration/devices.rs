@@ -46,6 +46,7 @@ fn the_usual_links_are_there() -> Outcome {
 fn the_devices_work() -> Outcome {
     let script = "echo x > /dev/null; head -c 4 /dev/zero | od -An -tx1; head -c 8 /dev/urandom | wc -c; \
                   echo x > /dev/full 2>/dev/null || echo full; echo through >> /dev/stdout";
+    // Appended: stdout is our own file, and opening it anew to write would empty it.
     shell(script, |_| {})?.run()?.prints("00 00 00 00\n8\nfull\nthrough");
     Ok(())
 }

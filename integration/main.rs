@@ -17,6 +17,7 @@ mod devices;
 mod errors;
 mod escapes;
 mod exec;
+mod guest;
 mod hardening;
 mod hooks;
 mod identity;

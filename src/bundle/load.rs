@@ -14,7 +14,7 @@ use oci_spec::runtime::{Process, Spec};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{mend, pointer};
+use super::{locate, mend};
 use crate::fail;
 use crate::report::{Code, Context, Error, Result, log};
 
@@ -117,17 +117,31 @@ pub fn process(path: &Path) -> Result<Process> {
 fn parse_process(raw: &[u8]) -> Result<Process> {
     match serde_json::from_slice(raw) {
         Ok(process) if !mend::is_process_in_doubt(&process) => Ok(process),
-        _ => parse_slowly(raw, mend::process).map_err(in_process_file),
+        _ => parse_slowly(raw, mend::process).map_err(place_in_text),
     }
 }
 
+/// Limits for `update`, in a file of their own.
+pub(super) fn parse_loosely<T: DeserializeOwned>(
+    raw: &[u8],
+    mend: fn(&mut Value) -> Vec<String>,
+) -> Result<T> {
+    parse_slowly(raw, mend).map_err(place_in_text).context("parse the limits")
+}
+
 /// An error's pointer is one into config.json: here the place is part of the text.
-fn in_process_file(error: Error) -> Error {
+fn place_in_text(error: Error) -> Error {
     match error.pointer() {
         Some(place) => Error::new(Code::InvalidConfig, format!("{} [{place}]", error.text())),
         None => error,
     }
 }
+
+/// What runc says of places whose words our types check.
+const SPOKEN: [(&str, &str); 2] = [
+    ("/linux/memoryPolicy/mode", "invalid memory policy mode"),
+    ("/linux/memoryPolicy/flags", "invalid memory policy flag"),
+];
 
 /// Parses to a tree, mends it, and types it with an eye on the place. Says what was mended.
 fn parse_slowly<T: DeserializeOwned>(raw: &[u8], mend: fn(&mut Value) -> Vec<String>) -> Result<T> {
@@ -136,22 +150,26 @@ fn parse_slowly<T: DeserializeOwned>(raw: &[u8], mend: fn(&mut Value) -> Vec<Str
         fail!(Code::InvalidConfig, "config cannot be null");
     }
     let warnings = mend(&mut tree);
-    let typed = serde_path_to_error::deserialize(tree).map_err(|error| {
-        let place = place(error.path());
-        Error::new(Code::InvalidConfig, error.into_inner()).at(place)
+    // As text again, so that the same code types it as in the common path, and tells where it stopped.
+    let text = serde_json::to_vec(&tree).context("write the mended config")?;
+    let typed = serde_json::from_slice(&text).map_err(|error| {
+        let place = locate::value_before(&text, error.column());
+        let what = SPOKEN.iter().find(|(start, _)| place.starts_with(start)).map(|(_, what)| *what);
+        let error = Error::new(Code::InvalidConfig, words(&error));
+        match what {
+            Some(what) => error.context(what).at(place),
+            None => error.at(place),
+        }
     })?;
     warnings.into_iter().for_each(log::warn);
     Ok(typed)
 }
 
-/// The path as a JSON pointer.
-fn place(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    path.iter().fold(String::new(), |place, segment| match segment {
-        Segment::Seq { index } => format!("{place}/{index}"),
-        Segment::Map { key } => pointer::member(&place, key),
-        Segment::Enum { .. } | Segment::Unknown => place,
-    })
+/// What it says, without the line and column of a text that nobody has seen.
+fn words(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&position).map(str::to_string).unwrap_or(text)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub mod default_spec;
 pub mod features;
 pub mod load;
+mod locate;
 mod mend;
 pub mod mount_options;
 pub mod namespaces;
@@ -10,5 +11,6 @@ pub mod number_list;
 pub mod path;
 pub mod pointer;
 pub mod proc_mounts;
+pub mod resources;
 pub mod sysctl;
 pub mod validate;

@@ -28,6 +28,7 @@ use crate::report::{Code, Context, Error, Result};
 use crate::stage::channel::ToInit;
 use crate::stage::context::{Gate, Prepared};
 use crate::stage::launch::{self, Child, Event, Start};
+use crate::stage::user_namespace;
 
 /// What the command line says.
 #[derive(Debug, Clone, Default)]
@@ -205,6 +206,8 @@ impl Entering<'_> {
         if let Some(list) = &self.plan.initial_cpu_affinity {
             set_affinity(child.pid(), list)?;
         }
+        let proc = Proc::open().context("open /proc")?;
+        user_namespace::adjust_oom_score(&proc, child.pid(), &self.plan.privileged)?;
         child.tell(ToInit::Placed)?;
         loop {
             match child.next()? {
@@ -214,8 +217,11 @@ impl Entering<'_> {
                     let state = hooks::hook_state(self.state);
                     handover::send_listener(self.spec, &state, ("running", init), child.pid(), listener)?;
                 }
-                Event::Ready => break,
-                Event::RootfsReady => {
+                Event::Ready => {
+                    user_namespace::set_rlimits(child.pid(), &self.plan.privileged)?;
+                    break;
+                }
+                Event::RootfsReady | Event::MapIds { .. } => {
                     fail!(Code::Internal, "an exec'd process has no root filesystem to make")
                 }
             }

@@ -125,8 +125,8 @@ mod tests {
                 Cloned::Child => match clone3(&CloneArgs { sibling: true, ..plain() }) {
                     Ok(Cloned::Child) => exit_now(i32::from(nix::unistd::getppid() != me)),
                     Ok(Cloned::Parent { pid, .. }) => {
-                        drop(nix::unistd::write(&writer, &pid.as_raw().to_ne_bytes()));
-                        exit_now(0)
+                        let written = nix::unistd::write(&writer, &pid.as_raw().to_ne_bytes());
+                        exit_now(i32::from(written != Ok(4)))
                     }
                     Err(_) => exit_now(9),
                 },

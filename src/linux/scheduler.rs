@@ -5,8 +5,10 @@ use nix::unistd::Pid;
 use super::syscall::done;
 use super::{Errno, Result};
 
-/// More CPUs or nodes than Linux can have (CONFIG_NR_CPUS is at most 8192).
-const MOST: u32 = 8192;
+/// The highest number of a CPU or node that is taken, as runc has it, to bound the masks. Linux ends far below it.
+const HIGHEST: u32 = 64 * 1024;
+/// CONFIG_NR_CPUS is at most this.
+const ALL_CPUS: usize = 8192;
 
 /// The fields of struct sched_attr (`man 2 sched_setattr`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -65,7 +67,7 @@ pub fn set_io_priority(class: u8, level: u8) -> Result<()> {
 /// sched_setaffinity(2) of `pid` (0: this process). An empty list means every CPU: the cpuset narrows it.
 pub fn set_cpu_affinity(pid: Pid, cpus: &[u32]) -> Result<()> {
     let mask = match cpus.is_empty() {
-        true => vec![u64::MAX; MOST as usize / 64],
+        true => vec![u64::MAX; ALL_CPUS / 64],
         false => bits(cpus)?,
     };
     // SAFETY: the kernel reads the given number of bytes of the mask.
@@ -74,15 +76,22 @@ pub fn set_cpu_affinity(pid: Pid, cpus: &[u32]) -> Result<()> {
     })
 }
 
-/// The list format of `man 7 cpuset`, `0-3,7`; None if malformed, backwards or beyond what Linux can have.
+/// Our own affinity as one hexadecimal number, `0x3` for the first two CPUs.
+pub fn cpu_affinity_mask() -> Result<String> {
+    let mut mask = vec![0u64; HIGHEST as usize / 64 + 1];
+    // SAFETY: the kernel writes at most the given number of bytes.
+    done(unsafe {
+        libc::syscall(libc::SYS_sched_getaffinity, 0, size_of_val(mask.as_slice()), mask.as_mut_ptr())
+    })?;
+    let digits: String = mask.iter().rev().map(|word| format!("{word:016x}")).collect();
+    Ok(format!("0x{}", digits.trim_start_matches('0')))
+}
+
+/// The list format of `man 7 cpuset`, `0-3,7`, with spaces around and empty elements allowed as runc does.
+/// None if malformed, backwards, too high, or if there is no number in it at all.
 pub fn parse_cpu_list(list: &str) -> Option<Vec<u32>> {
-    let number = |text: &str| {
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse::<u32>().ok().filter(|number| digits && *number < MOST)
-    };
     let mut numbers = Vec::new();
-    for part in list.trim().split(',') {
-        let part = part.trim();
+    for part in list.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         let (first, last) = (number(first)?, number(last)?);
         if first > last {
@@ -92,7 +101,13 @@ pub fn parse_cpu_list(list: &str) -> Option<Vec<u32>> {
     }
     numbers.sort_unstable();
     numbers.dedup();
-    Some(numbers)
+    (!numbers.is_empty()).then_some(numbers)
+}
+
+/// Digits alone: no sign, no space.
+fn number(text: &str) -> Option<u32> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|number| digits && *number <= HIGHEST)
 }
 
 /// set_mempolicy(2). Mode and flags by linux/mempolicy.h; an empty list is the empty set of nodes.
@@ -109,7 +124,7 @@ pub fn set_memory_policy(mode: u32, flags: u32, nodes: &[u32]) -> Result<()> {
 
 fn bits(numbers: &[u32]) -> Result<Vec<u64>> {
     let highest = numbers.iter().copied().max().unwrap_or(0);
-    if highest >= MOST {
+    if highest > HIGHEST {
         return Err(Errno::EINVAL);
     }
     let mut mask = vec![0u64; highest as usize / 64 + 1];
@@ -129,8 +144,9 @@ mod tests {
     #[test]
     fn a_cpu_list_is_numbers_and_ranges() {
         assert_eq!(parse_cpu_list("0-3,7"), Some(vec![0, 1, 2, 3, 7]));
-        assert_eq!(parse_cpu_list("5, 1-2,2"), Some(vec![1, 2, 5]));
-        for list in ["", ",", "1-", "-1", "3-1", "a", "+1", "1,,2", "8192", "99999999999", "0-4294967295"] {
+        assert_eq!(parse_cpu_list("5, 1-2 ,,2,"), Some(vec![1, 2, 5]));
+        assert_eq!(parse_cpu_list("65536"), Some(vec![65536]));
+        for list in ["", ",", " ", "1-", "-1", "3-1", "a", "+1", "1 - 2", "1-2-3", "65537", "0-4294967295"] {
             assert_eq!(parse_cpu_list(list), None, "{list:?}");
         }
     }
@@ -142,8 +158,13 @@ mod tests {
             let all = cpus(sched_getaffinity(Pid::from_raw(0)).unwrap());
             set_cpu_affinity(Pid::from_raw(0), &[0]).unwrap();
             assert_eq!(cpus(sched_getaffinity(Pid::from_raw(0)).unwrap()), 1);
+            set_cpu_affinity(Pid::from_raw(0), &[0, 5000, HIGHEST])
+                .expect("what this machine lacks is passed over");
+            assert_eq!(cpu_affinity_mask().unwrap(), "0x1");
             set_cpu_affinity(Pid::from_raw(0), &[]).unwrap();
             assert_eq!(cpus(sched_getaffinity(Pid::from_raw(0)).unwrap()), all);
+            assert_eq!(set_cpu_affinity(Pid::from_raw(0), &[HIGHEST]), Err(Errno::EINVAL));
+            assert_eq!(set_cpu_affinity(Pid::from_raw(0), &[HIGHEST + 1]), Err(Errno::EINVAL));
         });
     }
 
@@ -169,11 +190,25 @@ mod tests {
     }
 
     #[test]
+    fn a_memory_policy_is_set_for_nodes_that_exist() {
+        in_child(|| {
+            set_memory_policy(2, 0, &[0]).unwrap();
+            let mut mode: libc::c_int = -1;
+            let none = std::ptr::null_mut::<u64>();
+            // SAFETY: the kernel writes one int.
+            let got = unsafe { libc::syscall(libc::SYS_get_mempolicy, &raw mut mode, none, 0, none, 0) };
+            assert_eq!((got, mode), (0, 2));
+        });
+    }
+
+    #[test]
     fn a_memory_policy_of_an_unknown_node_is_refused() {
         in_child(|| {
             // MPOL_DEFAULT takes no nodes; MPOL_BIND (2) needs some that exist.
             set_memory_policy(0, 0, &[]).unwrap();
-            assert!(set_memory_policy(2, 0, &[8000]).is_err());
+            for nodes in [&[][..], &[63], &[64], &[8000], &[HIGHEST], &[HIGHEST + 1]] {
+                assert_eq!(set_memory_policy(2, 0, nodes), Err(Errno::EINVAL), "{nodes:?}");
+            }
         });
     }
 }

@@ -61,9 +61,10 @@ enum Turn {
 /// EACCES: the copy is not allowed (vm.memfd_noexec=2). ELOOP: executed from a copy, and it is not a sealed one.
 pub fn ensure() -> Result<Seal> {
     let proc = Proc::open()?;
+    let own = proc.open_own_executable(OFlag::O_PATH)?;
     let turn = Turn::take();
     let copy_wanted = std::env::var_os(CHOICE).is_some_and(|choice| choice == "memfd");
-    if let Some(seal) = current(&proc, turn)?
+    if let Some(seal) = current(&proc, own.as_fd(), turn)?
         && (seal.is_copy() || !copy_wanted)
     {
         // execveat leaves a descriptor's number as our name.
@@ -73,7 +74,7 @@ pub fn ensure() -> Result<Seal> {
     }
     if turn == Turn::First && !copy_wanted {
         // Refused to an unprivileged user, or by a security module: then the copy it is.
-        if let Ok(image) = through_directory_clone(&proc) {
+        if let Ok(image) = through_directory_clone(&proc, own.as_fd()) {
             execute(image.as_fd(), Turn::Clone);
         }
     }
@@ -108,8 +109,8 @@ impl Turn {
 }
 
 /// How the program that runs now is sealed, if it is.
-fn current(proc: &Proc, turn: Turn) -> Result<Option<Seal>> {
-    if is_readonly(proc.open_own_executable(OFlag::O_PATH)?.as_fd())? {
+fn current(proc: &Proc, own: BorrowedFd, turn: Turn) -> Result<Option<Seal>> {
+    if is_readonly(own)? {
         return Ok(Some(if turn == Turn::Clone { Seal::DirectoryClone } else { Seal::ReadonlyFilesystem }));
     }
     // A file that we may execute but not read is no memfd of ours.
@@ -142,7 +143,7 @@ fn is_sealed(file: BorrowedFd) -> bool {
 ///
 /// It is the directory that is cloned, not the file: a descriptor of a mount's root could be used to change the mount,
 /// or to reconfigure the host's filesystem.
-fn through_directory_clone(proc: &Proc) -> Result<OwnedFd> {
+fn through_directory_clone(proc: &Proc, own: BorrowedFd) -> Result<OwnedFd> {
     let name = proc.own_executable_name()?;
     let (Some(parent), Some(name)) = (name.parent(), name.file_name()) else { return Err(Errno::ENOENT) };
     let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
@@ -152,8 +153,8 @@ fn through_directory_clone(proc: &Proc) -> Result<OwnedFd> {
     set_attributes(tree.as_fd(), readonly, false)?;
     let image = openat(&tree, name, flags | OFlag::O_NOFOLLOW, Mode::empty())?;
     // The name may have been given to another file since we started.
-    let (ours, found) = (fstat(proc.open_own_executable(OFlag::O_PATH)?)?, fstat(&image)?);
-    if (ours.st_dev, ours.st_ino) != (found.st_dev, found.st_ino) || !is_readonly(image.as_fd())? {
+    let (own, found) = (fstat(own)?, fstat(&image)?);
+    if (own.st_dev, own.st_ino) != (found.st_dev, found.st_ino) || !is_readonly(image.as_fd())? {
         return Err(Errno::ESTALE);
     }
     Ok(image)

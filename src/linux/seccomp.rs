@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use super::syscall::{descriptor, done};
+use super::syscall::{descriptor, value};
 use super::{Errno, Result};
 
 /// linux/seccomp.h
@@ -17,8 +17,10 @@ pub const FLAG_NEW_LISTENER: u64 = 1 << 3;
 /// EINVAL where the program is no valid filter or a flag is unknown; EACCES without both no_new_privs and
 /// CAP_SYS_ADMIN.
 pub fn install(program: &[u8], flags: u64) -> Result<Option<OwnedFd>> {
+    // The kernel takes 32 bits and would not see the others.
+    let flags = u32::try_from(flags).map_err(|_| Errno::EINVAL)?;
     let size = size_of::<libc::sock_filter>();
-    if program.is_empty() || program.len() % size != 0 {
+    if program.is_empty() || !program.len().is_multiple_of(size) {
         return Err(Errno::EINVAL);
     }
     let mut filters: Vec<libc::sock_filter> = program
@@ -36,8 +38,9 @@ pub fn install(program: &[u8], flags: u64) -> Result<Option<OwnedFd>> {
     };
     // SAFETY: the kernel reads `len` instructions from `filter`, which outlives the call.
     let returned = unsafe { libc::syscall(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) };
-    if flags & FLAG_NEW_LISTENER == 0 {
-        return done(returned).map(|()| None);
+    if u64::from(flags) & FLAG_NEW_LISTENER == 0 {
+        // With SECCOMP_FILTER_FLAG_TSYNC, a positive number is a thread that could not be brought along.
+        return if value(returned)? == 0 { Ok(None) } else { Err(Errno::ESRCH) };
     }
     // SAFETY: with this flag the call returns a new descriptor, close-on-exec.
     unsafe { descriptor(returned) }.map(Some)
@@ -45,10 +48,11 @@ pub fn install(program: &[u8], flags: u64) -> Result<Option<OwnedFd>> {
 
 /// Whether the kernel knows all these SECCOMP_FILTER_FLAG_* together. Installs nothing.
 pub fn knows_flags(flags: u64) -> bool {
+    let Ok(flags) = u32::try_from(flags) else { return false };
     let no_program = std::ptr::null::<libc::sock_fprog>();
     // SAFETY: flags are looked at before the program (EINVAL), and then there is none to read (EFAULT).
     let returned = unsafe { libc::syscall(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, no_program) };
-    done(returned) == Err(Errno::EFAULT)
+    value(returned) == Err(Errno::EFAULT)
 }
 
 #[cfg(test)]
@@ -78,7 +82,7 @@ mod tests {
             assert!(install(&deny_getppid(), 0).unwrap().is_none());
             // SAFETY: no arguments.
             let returned = unsafe { libc::syscall(libc::SYS_getppid) };
-            assert_eq!(done(returned), Err(Errno::EXDEV));
+            assert_eq!(value(returned), Err(Errno::EXDEV));
         });
     }
 
@@ -95,6 +99,28 @@ mod tests {
         in_child(|| {
             assert!(knows_flags(0) && knows_flags(FLAG_NEW_LISTENER));
             assert!(!knows_flags(1 << 31));
+        });
+    }
+
+    #[test]
+    fn without_no_new_privs_and_privilege_it_is_eacces() {
+        in_child(|| {
+            super::super::capability::set(&[], &[], &[]).unwrap();
+            assert_eq!(install(&deny_getppid(), 0).map(drop), Err(Errno::EACCES));
+        });
+    }
+
+    #[test]
+    fn an_unknown_flag_and_a_program_without_an_end_are_einval() {
+        in_child(|| {
+            set_no_new_privileges().unwrap();
+            for flag in [1 << 31, 1 << 40] {
+                assert_eq!(install(&deny_getppid(), flag).map(drop), Err(Errno::EINVAL));
+                assert!(!knows_flags(flag));
+            }
+            assert_eq!(install(&deny_getppid()[..8], 0).map(drop), Err(Errno::EINVAL));
+            let long = deny_getppid().repeat(16_385);
+            assert_eq!(install(&long, 0).map(drop), Err(Errno::EINVAL), "more than a length can say");
         });
     }
 

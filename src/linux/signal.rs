@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::signalfd::{SfdFlags, SignalFd as KernelSignalFd};
 
+use super::Result;
 use super::syscall::{done, over_interrupts};
-use super::{Errno, Result};
 
 /// _NSIG (asm/signal.h) on every architecture but MIPS: signals are 1 to 64.
 const LAST: i32 = 64;

@@ -2,7 +2,7 @@
 //! No received descriptor is ever lost or inherited by accident, and no write raises SIGPIPE.
 
 use std::io::IoSlice;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
 use nix::fcntl::{OFlag, open};
@@ -121,7 +121,7 @@ unsafe fn take_descriptors(message: &libc::msghdr) -> Vec<OwnedFd> {
         while let Some(current) = header.as_ref() {
             if current.cmsg_level == libc::SOL_SOCKET && current.cmsg_type == libc::SCM_RIGHTS {
                 let data = libc::CMSG_DATA(current);
-                let length = (current.cmsg_len as usize).saturating_sub(data.addr() - header.addr());
+                let length = current.cmsg_len.saturating_sub(data.addr() - header.addr());
                 let numbers = data.cast::<RawFd>();
                 for index in 0..length / size_of::<RawFd>() {
                     fds.push(OwnedFd::from_raw_fd(numbers.add(index).read_unaligned()));
@@ -135,6 +135,8 @@ unsafe fn take_descriptors(message: &libc::msghdr) -> Vec<OwnedFd> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd;
+
     use nix::sys::resource::{Resource, setrlimit};
     use nix::sys::stat::fstat;
 

@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::fcntl::OFlag;
 use nix::sys::stat::{SFlag, fstat, major};
+use nix::sys::statfs::{FsType, fstatfs};
 use nix::sys::termios::{OutputFlags, SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 
 use super::syscall::{descriptor, done};
@@ -11,6 +12,8 @@ use super::{Errno, Result};
 
 /// Major numbers of the slaves of devpts (Documentation/admin-guide/devices.txt).
 const SLAVE_MAJORS: std::ops::RangeInclusive<u64> = 136..=143;
+/// DEVPTS_SUPER_MAGIC (linux/magic.h).
+const DEVPTS_MAGIC: FsType = FsType(libc::DEVPTS_SUPER_MAGIC as _);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
@@ -19,7 +22,7 @@ pub struct Size {
 }
 
 /// The slave of a master, opened through the master itself (TIOCGPTPEER): no path can be in between. Proven to
-/// be a pseudo-terminal's slave.
+/// be a pseudo-terminal's slave on a devpts. ENOTTY, EIO: `master` is no master.
 pub fn open_slave(master: BorrowedFd) -> Result<OwnedFd> {
     let unlocked: libc::c_int = 0;
     // SAFETY: the kernel reads one int.
@@ -29,7 +32,8 @@ pub fn open_slave(master: BorrowedFd) -> Result<OwnedFd> {
     let slave = unsafe { descriptor(libc::ioctl(master.as_raw_fd(), libc::TIOCGPTPEER, flags).into()) }?;
     let stat = fstat(&slave)?;
     let is_char = stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFCHR.bits();
-    match is_char && SLAVE_MAJORS.contains(&major(stat.st_rdev)) {
+    let is_slave = is_char && SLAVE_MAJORS.contains(&major(stat.st_rdev));
+    match is_slave && fstatfs(&slave)?.filesystem_type() == DEVPTS_MAGIC {
         true => Ok(slave),
         false => Err(Errno::ENOTTY),
     }
@@ -95,8 +99,8 @@ impl RawMode {
 
 impl Drop for RawMode {
     fn drop(&mut self) {
-        // A terminal that has gone away needs no modes.
-        let _ = tcsetattr(self.fd.as_fd(), SetArg::TCSADRAIN, &self.saved);
+        // At once: waiting for output to drain could last for ever. A terminal that has gone away needs no modes.
+        let _ = tcsetattr(self.fd.as_fd(), SetArg::TCSANOW, &self.saved);
     }
 }
 
@@ -147,6 +151,43 @@ mod tests {
     #[test]
     fn what_is_no_master_has_no_slave() {
         let null = std::fs::File::open("/dev/null").unwrap();
-        assert!(open_slave(null.as_fd()).is_err());
+        assert_eq!(open_slave(null.as_fd()).map(drop), Err(Errno::ENOTTY));
+        assert_eq!(slave_name(null.as_fd()), Err(Errno::ENOTTY));
+        assert!(!is_terminal(null.as_fd()));
+        let master = master();
+        let slave = open_slave(master.as_fd()).unwrap();
+        assert!(open_slave(slave.as_fd()).is_err(), "a slave is no master");
+    }
+
+    #[test]
+    fn a_terminal_controls_the_session_that_has_none() {
+        super::super::testing::in_child(|| {
+            let master = master();
+            let slave = open_slave(master.as_fd()).unwrap();
+            let current = || open("/dev/tty", OFlag::O_RDWR, Mode::empty()).map(drop);
+            super::super::process::new_session().unwrap();
+            assert_eq!(current(), Err(Errno::ENXIO), "opening it did not make it ours");
+            make_controlling(slave.as_fd()).unwrap();
+            assert_eq!(current(), Ok(()));
+            let other = open_slave(self::master().as_fd());
+            assert!(other.and_then(|other| make_controlling(other.as_fd())).is_err(), "a session has one");
+            // Closing it would hang up on us.
+            std::mem::forget(master);
+        });
+    }
+
+    #[test]
+    fn newlines_pass_unchanged_once_onlcr_is_off() {
+        for (clear, bytes) in [(false, &b"a\r\n"[..]), (true, b"a\n")] {
+            let master = master();
+            let slave = open_slave(master.as_fd()).unwrap();
+            if clear {
+                clear_onlcr(master.as_fd()).unwrap();
+            }
+            super::super::fd::write_all(slave.as_fd(), b"a\n").unwrap();
+            let mut buffer = [0u8; 8];
+            let count = super::super::fd::read(master.as_fd(), &mut buffer).unwrap();
+            assert_eq!(&buffer[..count], bytes);
+        }
     }
 }

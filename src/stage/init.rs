@@ -9,8 +9,8 @@ use std::os::fd::{AsFd, AsRawFd};
 use nix::sys::signal::Signal;
 
 use super::channel::{Tag, ToInit, encode_failure};
-use super::context::{Context, Gate};
-use super::{hook, process, rootfs, terminal};
+use super::context::{Context, Enter, Gate};
+use super::{hook, process, rootfs, terminal, time_namespace, user_namespace};
 use crate::linux::path::Root;
 use crate::linux::{self, fd, namespace, signal};
 use crate::plan::{Action, Step};
@@ -54,12 +54,19 @@ fn carry_out_all(context: &mut Context, steps: &[Step]) -> Result<Never> {
 /// For exec: into the namespaces of the container's init, all at once. Its pid namespace is ours
 /// already: the parent joined that for us.
 fn enter_container(context: &mut Context) -> Result<()> {
-    let Some((init, kinds)) = context.enter.take() else {
-        return Ok(());
-    };
-    let kinds: Vec<_> = kinds.into_iter().filter(|kind| *kind != namespace::Kind::Pid).collect();
-    if !kinds.is_empty() {
-        namespace::join_process(init.as_fd(), &kinds).context("join the container's namespaces")?;
+    match context.enter.take() {
+        None => return Ok(()),
+        Some(Enter::Arrived) => user_namespace::become_root(context)?,
+        Some(Enter::Join(init, kinds)) => {
+            let kinds: Vec<_> = kinds.into_iter().filter(|kind| *kind != namespace::Kind::Pid).collect();
+            if !kinds.is_empty() {
+                namespace::join_process(init.as_fd(), &kinds).context("join the container's namespaces")?;
+            }
+        }
+    }
+    if log::debugging() {
+        let mask = linux::scheduler::cpu_affinity_mask().context("read the CPU affinity")?;
+        log::debug(format!("nsexec: affinity: {mask}"));
     }
     log::debug("nsexec container setup: joined the container's namespaces");
     context.root = Some(Root::current().context("open the container's root")?);
@@ -69,6 +76,11 @@ fn enter_container(context: &mut Context) -> Result<()> {
 /// One step. The list of arms is the list of what init can do.
 fn carry_out(context: &mut Context, index: usize, step: &Step, steps: &[Step]) -> Result<()> {
     match &step.action {
+        Action::MakeTimeNamespace { offsets } => time_namespace::make(context, offsets),
+        Action::BecomeRoot => {
+            rootfs::find_place(context)?;
+            user_namespace::become_root(context)
+        }
         Action::JoinNamespace(kind) => join_namespace(context, *kind),
         Action::UnshareCgroupNamespace => {
             namespace::unshare(namespace::Kind::Cgroup).context("make a cgroup namespace")
@@ -77,7 +89,7 @@ fn carry_out(context: &mut Context, index: usize, step: &Step, steps: &[Step]) -
         Action::JoinSessionKeyring { name } => process::join_session_keyring(name, context.user_namespace),
         Action::LoopbackUp => linux::network::loopback_up().context("bring the loopback interface up"),
 
-        Action::AttachRootfs => rootfs::attach(context),
+        Action::AttachRootfs => rootfs::attach(context, steps),
         Action::Mount(mount) => rootfs::mount(context, index, mount),
         Action::MakeDevice(device) => rootfs::make_device(context, index, device),
         Action::MakeSymlink { path, target } => rootfs::make_symlink(context, path, target),
@@ -129,7 +141,7 @@ fn carry_out(context: &mut Context, index: usize, step: &Step, steps: &[Step]) -
         }
         Action::SetCredentials(credentials) => {
             process::enter_cwd_early(context, steps);
-            process::set_credentials(credentials)
+            process::set_credentials(context, credentials)
         }
         Action::SetCapabilities(sets) => process::set_capabilities(sets),
         Action::ChangeDirectory(path) => process::change_directory(context, path),

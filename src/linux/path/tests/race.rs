@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use nix::fcntl::{RenameFlags, renameat2};
+use nix::sys::signal::{SIGKILL, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork};
 
@@ -25,7 +26,9 @@ impl Flipper {
         match unsafe { fork() }.unwrap() {
             ForkResult::Parent { child } => Self(child),
             ForkResult::Child => {
-                drop(super::super::super::process::set_parent_death_signal(Some(nix::sys::signal::SIGKILL)));
+                if super::super::super::process::set_parent_death_signal(Some(SIGKILL)).is_err() {
+                    exit_now(1);
+                }
                 loop {
                     for (a, b) in pairs {
                         if renameat2(&directory, *a, &directory, *b, RenameFlags::RENAME_EXCHANGE).is_err() {
@@ -40,8 +43,8 @@ impl Flipper {
 
 impl Drop for Flipper {
     fn drop(&mut self) {
-        drop(nix::sys::signal::kill(self.0, nix::sys::signal::SIGKILL));
-        drop(waitpid(self.0, None));
+        kill(self.0, SIGKILL).unwrap();
+        waitpid(self.0, None).unwrap();
     }
 }
 
