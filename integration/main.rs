@@ -16,6 +16,7 @@ mod descriptors;
 mod devices;
 mod errors;
 mod events;
+mod escapes;
 mod exec;
 mod guest;
 mod hardening;

@@ -155,8 +155,9 @@ impl Invocation {
     pub fn carry_out(self, ready: Result<()>) -> std::result::Result<u8, Failure> {
         let failed = self.command.failure();
         self.logging.open().map_err(|error| Failure { error, status: FAILED })?;
+        ready.map_err(failed)?;
         let globals = self.globals.resolve().map_err(|error| Failure { error, status: FAILED })?;
-        ready.and_then(|()| self.command.carry_out(&globals)).map_err(failed)
+        self.command.carry_out(&globals).map_err(failed)
     }
 }
 

@@ -71,7 +71,7 @@ pub fn missing_calls() -> Vec<&'static str> {
 /// `man 7 user_namespaces`: there alone is every id mapped to itself. In another one CAP_SYS_ADMIN need not reach
 /// the mount namespace that we are in.
 fn in_initial_user_namespace() -> bool {
-    let map = Proc::open().and_then(|proc| proc.read("self/uid_map", 64)).unwrap_or_default();
+    let map = Proc::open().and_then(|proc| proc.read_self("uid_map", 64)).unwrap_or_default();
     String::from_utf8_lossy(&map).split_whitespace().eq(["0", "0", "4294967295"])
 }
 

@@ -4,7 +4,7 @@
 //! a read whose end of file means that the parent is gone, until the parent's commit.
 
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd};
 
 use nix::sys::signal::Signal;
 
@@ -178,19 +178,14 @@ fn await_commit(context: &mut Context, steps: &[Step]) -> Result<()> {
         signal::end_on_termination().context("handle signals")?;
         signal::unblock_all().context("let signals through")?;
     }
-    match &context.gate {
-        // Nearly all were closed before the filter came, which may not allow close_range now.
-        Gate::Fifo(_) if context.filtered => {
-            nix::unistd::close(context.channel.raw()).context("close the channel")
-        }
-        Gate::Channel if context.filtered => Ok(()),
-        Gate::Fifo(fifo) => close_all_but(fifo.as_raw_fd(), steps),
-        Gate::Channel => close_all_but(context.channel.raw(), steps),
+    let gate = match &context.gate {
+        Gate::Fifo(fifo) => fifo.as_raw_fd(),
+        Gate::Channel => context.channel.raw(),
+    };
+    match context.filtered {
+        true => process::close_rest(context, gate),
+        false => fd::close_from(process::first_private_fd(steps), &[gate]).context("close descriptors"),
     }
-}
-
-fn close_all_but(gate: RawFd, steps: &[Step]) -> Result<()> {
-    fd::close_from(process::first_private_fd(steps), &[gate]).context("close descriptors")
 }
 
 /// Waits for `trug start`.

@@ -64,6 +64,7 @@ fn spec_on(spec: &Spec, situation: Situation, host: &Host) -> Findings {
     resources::check(spec, situation, host, &mut findings);
     sysctl::check(spec, &mut findings);
     seccomp::check(spec, &mut findings);
+    process::check_mount_label(spec, host, &mut findings);
     scheduling::memory_policy(spec, &mut findings);
     net_devices::check(spec, situation, &mut findings);
     unsupported::check(spec, &mut findings);

@@ -1,6 +1,6 @@
 //! The program and who runs it (config.md#process). Also for the process of exec.
 
-use oci_spec::runtime::{PosixRlimit, Process, User};
+use oci_spec::runtime::{PosixRlimit, Process, Spec, User};
 
 use super::findings::{Findings, check_text};
 use super::host::Host;
@@ -107,6 +107,15 @@ fn check_oom_score(process: &Process, at: &str, findings: &mut Findings) {
     if !(-1000..=1000).contains(&score) {
         findings
             .add(format!("{at}/oomScoreAdj"), format!("oomScoreAdj {score} is not between -1000 and 1000"));
+    }
+}
+
+/// linux.mountLabel: the same for the files of the container's mounts.
+pub fn check_mount_label(spec: &Spec, host: &Host, findings: &mut Findings) {
+    let label = spec.linux().as_ref().and_then(|linux| linux.mount_label().as_ref());
+    if label.is_some_and(|label| !label.is_empty()) && !host.selinux {
+        let text = "selinux mount label is specified in config, but selinux is disabled or not supported";
+        findings.add("/linux/mountLabel", text);
     }
 }
 

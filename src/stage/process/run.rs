@@ -34,16 +34,28 @@ pub fn load_seccomp(context: &mut Context, steps: &[Step]) -> Result<()> {
     }
 }
 
-/// Closes what no step after the filter needs; the little that is left is close-on-exec.
+/// Closes what no step after the filter needs.
 fn close_before_filter(context: &Context, steps: &[Step]) -> Result<()> {
-    let mut keep = vec![context.channel.raw()];
+    fd::close_from(first_private_fd(steps), &held(context)).context("close descriptors")
+}
+
+/// Closes the little that the filter found open, but for the gate: one by one, since it may not allow close_range.
+pub fn close_rest(context: &Context, gate: RawFd) -> Result<()> {
+    held(context).into_iter().filter(|number| *number != gate).try_for_each(|number| {
+        nix::unistd::close(number).with_context(|| format!("close descriptor {number}"))
+    })
+}
+
+/// What is needed after the filter, up to the commit.
+fn held(context: &Context) -> Vec<RawFd> {
+    let mut held = vec![context.channel.raw()];
     if let Gate::Fifo(fifo) = &context.gate {
-        keep.push(fifo.as_raw_fd());
+        held.push(fifo.as_raw_fd());
     }
-    keep.extend(context.cwd.as_ref().map(AsRawFd::as_raw_fd));
-    keep.extend(context.root.as_ref().map(|root| root.as_fd().as_raw_fd()));
-    keep.extend(log::descriptor().map(|file| file.as_raw_fd()));
-    fd::close_from(first_private_fd(steps), &keep).context("close descriptors")
+    held.extend(context.cwd.as_ref().map(AsRawFd::as_raw_fd));
+    held.extend(context.root.as_ref().map(|root| root.as_fd().as_raw_fd()));
+    held.extend(log::descriptor().map(|file| file.as_raw_fd()));
+    held
 }
 
 /// The program's environment, HOME added where it had none.

@@ -1,0 +1,70 @@
+//! Masks and read-only paths.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use serde_json::json;
+
+use super::canary::Canary;
+use crate::support::{Container, Outcome};
+
+/// What an image can put where /dev/null is looked for.
+const NULLS: [&str; 6] = ["symlink", "sysrq", "file", "fifo", "zero", "missing"];
+
+#[test]
+fn cve_2025_31133_and_62161_the_mask_is_made_of_something_else_than_dev_null() -> Outcome {
+    for null in NULLS {
+        let container = Container::new()?;
+        let canary = Canary::new(&container)?;
+        let volume = container.path("volume");
+        fs::create_dir(&volume)?;
+        let place = volume.join("null");
+        match null {
+            "symlink" => symlink("/hostfile", &place)?,
+            "sysrq" => symlink("/proc/sysrq-trigger", &place)?,
+            "file" => fs::write(&place, "not null")?,
+            "fifo" => mknod(&place, rustix::fs::FileType::Fifo, 0)?,
+            "zero" => mknod(&place, rustix::fs::FileType::CharacterDevice, rustix::fs::makedev(1, 5))?,
+            _ => {}
+        }
+        container.file("etc/masked", "secret of the image")?;
+        container.edit(|config| {
+            // Whatever of /dev the runtime does not make is the volume's.
+            config.shell("cat /etc/masked; stat -c '%t:%T' /etc/masked; ls /etc/dir");
+            config.without_mount("/dev/pts").without_mount("/dev/shm").without_mount("/dev/mqueue");
+            config.without_mount("/dev");
+            config.mount("/dev", "bind", &volume.to_string_lossy(), &["bind"]);
+            config.mount("/hostfile", "bind", &format!("{}/secret", canary.text()), &["bind"]);
+            config["linux"]["maskedPaths"] =
+                json!(["/etc/masked", "/etc/dir", "/etc/missing", "/etc/masked"]);
+            config["linux"]["readonlyPaths"] = json!([]);
+        })?;
+        fs::create_dir(container.rootfs().join("etc/dir"))?;
+        fs::write(container.rootfs().join("etc/dir/inside"), "")?;
+        let output = container.run()?;
+        canary.is_untouched()?;
+        // 1:3 is null.
+        assert!(output.status() == 1 || output.stdout() == "1:3", "{null}: {output}");
+        assert!(!output.stdout().contains("secret"), "{null}: {output}");
+    }
+    Ok(())
+}
+
+fn mknod(path: &std::path::Path, kind: rustix::fs::FileType, device: u64) -> Outcome {
+    Ok(rustix::fs::mknodat(rustix::fs::CWD, path, kind, rustix::fs::Mode::from_raw_mode(0o666), device)?)
+}
+
+#[test]
+fn t_mask_a_masked_path_that_is_a_symlink_masks_nothing_outside() -> Outcome {
+    let container = Container::new()?;
+    let canary = Canary::new(&container)?;
+    symlink(&canary.path, container.rootfs().join("out"))?;
+    container.edit(|config| {
+        config.args(&["true"]).mask("/out").mask("/out/secret").mask("/../../HOST/secret");
+        config.push("/linux/readonlyPaths", json!("/out"));
+    })?;
+    container.run()?;
+    assert!(crate::support::leftovers::mounts_below(&canary.path)?.is_empty());
+    assert_eq!(fs::read_to_string(canary.path.join("secret"))?, "of the host\n");
+    canary.is_untouched()
+}

@@ -1,0 +1,30 @@
+//! Every published escape from a container by way of its runtime, tried: one test for each CVE or advisory of
+//! runc, crun, youki and their neighbours, named by its id, which sets its trigger up and claims that the host is
+//! untouched.
+//!
+//! The set-up is an image, or a neighbour on a shared volume, that is hostile; config.json is the engine's. What is
+//! outside is a [`canary::Canary`]: a directory of files whose owner, mode, content and time must not change.
+//!
+//! `TRUG_LONG=1` has each race run for 20 seconds, otherwise a second or two. Against a peer
+//! (`TRUG_BIN=/usr/sbin/runc`) some of these fail: their comments say which were seen to, and so that they can.
+
+mod canary;
+mod racer;
+mod trace;
+
+mod capabilities;
+mod devices;
+mod directory;
+mod hooks;
+mod hostile_json;
+mod identity;
+mod kernel_floor;
+mod lint;
+mod masks;
+mod mounts;
+mod neighbours;
+mod proc;
+mod program_file;
+mod races;
+mod seccomp;
+mod skipped;
