@@ -16,6 +16,7 @@ mod descriptors;
 mod devices;
 mod errors;
 mod exec;
+mod guest;
 mod hardening;
 mod hooks;
 mod identity;

@@ -46,9 +46,21 @@ fn main() -> ExitCode {
 fn seal(arguments: &[OsString]) -> Result<()> {
     let command = cli::subcommand(arguments).unwrap_or_default();
     if ENTERING.contains(&command.as_str()) {
+        require_kernel()?;
         linux::seal::ensure().context("seal our own program file")?;
     }
     linux::inherited::claim().context("keep inherited descriptors from our children")
+}
+
+/// One line before anything is made, rather than some call's ENOSYS in the middle of it.
+fn require_kernel() -> Result<()> {
+    let missing = linux::host::missing_calls();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let text = format!("this kernel, or a seccomp filter around us, lacks: {}", missing.join(", "));
+    Err(Error::new(Code::System, text)
+        .hint("Linux 5.14 or later is needed; in a container, a seccomp profile that allows these calls"))
 }
 
 /// Callers read the log or standard error, so it goes to both.

@@ -9,12 +9,30 @@ use tempfile::TempDir;
 
 use super::{Config, Fifo, Invocation, Output, Process, cgroup, leftovers, rootfs};
 
+/// Who makes the cgroups of the containers under test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Driver {
+    Cgroupfs,
+    Systemd,
+}
+
+/// `TRUG_TEST_DRIVER`: cgroupfs where it is not said.
+pub fn driver() -> Driver {
+    match std::env::var("TRUG_TEST_DRIVER").as_deref() {
+        Ok("systemd") => Driver::Systemd,
+        _ => Driver::Cgroupfs,
+    }
+}
+
 /// A bundle with a container id. Dropped, it force-deletes the container and claims that nothing of it
 /// is left: no process, mount, cgroup or state directory.
 pub struct Container {
     directory: TempDir,
     pub id: String,
+    /// Below each hierarchy's mount.
     pub cgroup: String,
+    /// The same as config.json says it.
+    pub cgroups_path: String,
     marker: String,
     unified: bool,
 }
@@ -31,12 +49,16 @@ impl Container {
         let directory = tempfile::Builder::new().prefix("trug-it-").rand_bytes(8).tempdir()?;
         let name = directory.path().file_name().context("a directory has a name")?.to_string_lossy();
         let id = name.trim_start_matches("trug-").to_string();
-        let (cgroup, marker) = (format!("/{name}"), format!("TRUG_TEST={id}"));
+        let (cgroup, cgroups_path) = match driver() {
+            Driver::Cgroupfs => (format!("/{name}"), format!("/{name}")),
+            Driver::Systemd => (format!("/system.slice/{name}.scope"), format!("system.slice:trug:{id}")),
+        };
+        let marker = format!("TRUG_TEST={id}");
         fs::create_dir(directory.path().join("state"))?;
         fs::create_dir(directory.path().join("bundle"))?;
         rootfs::fill(&directory.path().join("bundle/rootfs"))?;
-        let container = Self { directory, id, cgroup, marker, unified: false };
-        let mut config = Config::plain(&container.cgroup, &container.marker);
+        let container = Self { directory, id, cgroup, cgroups_path, marker, unified: false };
+        let mut config = Config::plain(&container.cgroups_path, &container.marker);
         change(&mut config);
         container.write_config(&config)?;
         Ok(container)
@@ -47,7 +69,7 @@ impl Container {
         let container = Self::new()?;
         fs::remove_dir_all(container.bundle())?;
         Invocation::new(["cp", "-a"]).arg(source).arg(container.bundle()).output()?.ok();
-        container.edit(|config| config["linux"]["cgroupsPath"] = container.cgroup.clone().into())?;
+        container.edit(|config| config["linux"]["cgroupsPath"] = container.cgroups_path.clone().into())?;
         Ok(container)
     }
 
@@ -119,6 +141,9 @@ impl Container {
     /// The runtime with this container's root, from its bundle's directory.
     pub fn runtime<S: AsRef<str>>(&self, arguments: impl IntoIterator<Item = S>) -> Invocation {
         let mut words = vec!["--root".to_string(), self.state_root().to_string_lossy().into_owned()];
+        if driver() == Driver::Systemd {
+            words.push("--systemd-cgroup".into());
+        }
         words.extend(arguments.into_iter().map(|word| word.as_ref().to_string()));
         let (key, value) = self.marker.split_once('=').unwrap_or((&self.marker, ""));
         let invocation = Invocation::runtime(words).from(self.bundle()).env(key, value);

@@ -16,7 +16,11 @@ pub fn of(directory: &Path, state_root: &Path, cgroup: &str, marker: &str) -> Re
     left.extend(cgroup::directories(cgroup)?.into_iter().map(|path| format!("cgroup {}", path.display())));
     if state_root.exists() {
         for entry in std::fs::read_dir(state_root)? {
-            left.push(format!("state directory {}", entry?.path().display()));
+            let path = entry?.path();
+            // The cache of compiled filters is no container's.
+            if !path.ends_with("@seccomp") {
+                left.push(format!("state directory {}", path.display()));
+            }
         }
     }
     Ok(left)

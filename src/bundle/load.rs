@@ -117,17 +117,31 @@ pub fn process(path: &Path) -> Result<Process> {
 fn parse_process(raw: &[u8]) -> Result<Process> {
     match serde_json::from_slice(raw) {
         Ok(process) if !mend::is_process_in_doubt(&process) => Ok(process),
-        _ => parse_slowly(raw, mend::process).map_err(in_process_file),
+        _ => parse_slowly(raw, mend::process).map_err(place_in_text),
     }
 }
 
+/// Limits for `update`, in a file of their own.
+pub(super) fn parse_loosely<T: DeserializeOwned>(
+    raw: &[u8],
+    mend: fn(&mut Value) -> Vec<String>,
+) -> Result<T> {
+    parse_slowly(raw, mend).map_err(place_in_text).context("parse the limits")
+}
+
 /// An error's pointer is one into config.json: here the place is part of the text.
-fn in_process_file(error: Error) -> Error {
+fn place_in_text(error: Error) -> Error {
     match error.pointer() {
         Some(place) => Error::new(Code::InvalidConfig, format!("{} [{place}]", error.text())),
         None => error,
     }
 }
+
+/// What runc says of places whose words our types check.
+const SPOKEN: [(&str, &str); 2] = [
+    ("/linux/memoryPolicy/mode", "invalid memory policy mode"),
+    ("/linux/memoryPolicy/flags", "invalid memory policy flag"),
+];
 
 /// Parses to a tree, mends it, and types it with an eye on the place. Says what was mended.
 fn parse_slowly<T: DeserializeOwned>(raw: &[u8], mend: fn(&mut Value) -> Vec<String>) -> Result<T> {
@@ -140,7 +154,12 @@ fn parse_slowly<T: DeserializeOwned>(raw: &[u8], mend: fn(&mut Value) -> Vec<Str
     let text = serde_json::to_vec(&tree).context("write the mended config")?;
     let typed = serde_json::from_slice(&text).map_err(|error| {
         let place = locate::value_before(&text, error.column());
-        Error::new(Code::InvalidConfig, words(&error)).at(place)
+        let what = SPOKEN.iter().find(|(start, _)| place.starts_with(start)).map(|(_, what)| *what);
+        let error = Error::new(Code::InvalidConfig, words(&error));
+        match what {
+            Some(what) => error.context(what).at(place),
+            None => error.at(place),
+        }
     })?;
     warnings.into_iter().for_each(log::warn);
     Ok(typed)

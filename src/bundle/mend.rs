@@ -128,7 +128,24 @@ fn mend_linux(linux: &mut Map<String, Value>) {
     if let Some(seccomp) = linux.get_mut("seccomp") {
         mend_seccomp(seccomp);
     }
-    let Some(resources) = linux.get_mut("resources").and_then(Value::as_object_mut) else { return };
+    if let Some(policy) = linux.get_mut("memoryPolicy").and_then(Value::as_object_mut) {
+        // The parser shall say that this is no mode.
+        policy.entry("mode").or_insert_with(|| json!(""));
+    }
+    if let Some(resources) = linux.get_mut("resources").and_then(Value::as_object_mut) {
+        mend_resources(resources);
+    }
+}
+
+/// Mends limits that stand alone.
+pub fn resources(resources: &mut Value) {
+    drop_nulls(resources);
+    if let Some(resources) = resources.as_object_mut() {
+        mend_resources(resources);
+    }
+}
+
+fn mend_resources(resources: &mut Map<String, Value>) {
     if resources.get("pids").is_some_and(|pids| pids.is_object() && pids.get("limit").is_none()) {
         resources.remove("pids");
     }

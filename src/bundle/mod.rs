@@ -11,5 +11,6 @@ pub mod number_list;
 pub mod path;
 pub mod pointer;
 pub mod proc_mounts;
+pub mod resources;
 pub mod sysctl;
 pub mod validate;

@@ -35,6 +35,12 @@ pub fn create(hierarchies: &[Hierarchy], resources: &LinuxResources) -> Result<(
     result
 }
 
+/// Adds what systemd leaves out of directories that it has made: controllers that it does not know, down the
+/// path.
+pub fn complete(hierarchies: &[Hierarchy], resources: &LinuxResources) -> Result<()> {
+    make_all(hierarchies, resources, &mut Made::default())
+}
+
 /// Refuses a cgroup that somebody is in, or that is frozen: to share it means to be killed and removed with
 /// it.
 ///

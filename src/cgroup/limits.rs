@@ -4,7 +4,7 @@ use oci_spec::runtime::LinuxResources;
 
 use super::directory::Directory;
 use super::hierarchy::{Hierarchy, sole_unified, unified};
-use super::write::{Nothing, Rules, carry_out, not_mounted, pointer};
+use super::write::{Current, Nothing, Rules, Write, carry_out, not_mounted, pointer};
 use super::{v1, v2};
 use crate::report::{Code, Error, Result};
 
@@ -12,69 +12,80 @@ use crate::report::{Code, Error, Result};
 ///
 /// # Errors
 /// A value that is no value, a field that this layout has no file for, a controller that is nowhere, and what
-/// the kernel refuses: each names the field.
+/// the kernel refuses: each names the field. Nothing is written where it is not the kernel that refuses.
 pub fn apply(hierarchies: &[Hierarchy], resources: &LinuxResources) -> Result<()> {
+    for (directory, writes) in writes(hierarchies, resources)? {
+        carry_out(&directory, &writes)?;
+    }
+    devices(hierarchies, resources)?;
     match sole_unified(hierarchies) {
-        Some(hierarchy) => apply_unified(&hierarchy.existing()?, resources),
-        None => apply_by_hierarchy(hierarchies, resources),
-    }
-}
-
-fn apply_unified(directory: &Directory, resources: &LinuxResources) -> Result<()> {
-    for (_, rules) in v2::CONTROLLERS {
-        carry_out(directory, &rules(resources, directory)?)?;
-    }
-    v2::devices::set(directory, resources)?;
-    v2::unified::set(directory, resources)
-}
-
-fn apply_by_hierarchy(hierarchies: &[Hierarchy], resources: &LinuxResources) -> Result<()> {
-    if resources.unified().as_ref().is_some_and(|files| !files.is_empty()) {
-        let text = "invalid configuration: cannot use unified on cgroup v1";
-        return Err(Error::new(Code::InvalidConfig, text).at(pointer("unified")));
-    }
-    for (controller, rules) in v1::CONTROLLERS {
-        match hierarchies.iter().find(|hierarchy| hierarchy.has(controller)) {
-            Some(hierarchy) => {
-                let directory = hierarchy.existing()?;
-                carry_out(&directory, &rules(resources, &directory)?)?;
-                if *controller == "devices" {
-                    v1::devices::verify(resources, &directory)?;
-                }
-            }
-            None => apply_elsewhere(hierarchies, controller, *rules, resources)?,
-        }
-    }
-    Ok(())
-}
-
-/// A controller without a v1 hierarchy may be with the unified tree of a hybrid. If not, it must not be asked
-/// for.
-fn apply_elsewhere(
-    hierarchies: &[Hierarchy],
-    controller: &str,
-    v1: Rules,
-    resources: &LinuxResources,
-) -> Result<()> {
-    if let Some(directory) = unified(hierarchies).map(Hierarchy::existing).transpose()? {
-        if controller == "devices" {
-            return v2::devices::set(&directory, resources);
-        }
-        if let Some(v2) = rules_where_available(&directory, controller)? {
-            return carry_out(&directory, &v2(resources, &directory)?);
-        }
-    }
-    match v1(resources, &Nothing)?.first() {
-        Some(write) => Err(not_mounted(write)),
+        Some(hierarchy) => v2::unified::set(&hierarchy.existing()?, resources),
         None => Ok(()),
     }
 }
 
-fn rules_where_available(directory: &Directory, controller: &str) -> Result<Option<Rules>> {
-    use super::write::Current;
+/// What the controllers that are set by files are to be told, in order, and the cgroup it goes to. Only
+/// looks.
+pub fn writes(hierarchies: &[Hierarchy], resources: &LinuxResources) -> Result<Vec<(Directory, Vec<Write>)>> {
+    if let Some(hierarchy) = sole_unified(hierarchies) {
+        let each = v2::CONTROLLERS.iter().map(|(_, rules)| at(hierarchy, *rules, resources));
+        return each.collect();
+    }
+    if resources.unified().as_ref().is_some_and(|files| !files.is_empty()) {
+        let text = "invalid configuration: cannot use unified on cgroup v1";
+        return Err(Error::new(Code::InvalidConfig, text).at(pointer("unified")));
+    }
+    let mut all = Vec::new();
+    for (controller, rules) in v1::CONTROLLERS {
+        match hierarchies.iter().find(|hierarchy| hierarchy.has(controller)) {
+            Some(hierarchy) => all.push(at(hierarchy, *rules, resources)?),
+            None => all.extend(elsewhere(hierarchies, controller, *rules, resources)?),
+        }
+    }
+    Ok(all)
+}
 
+fn at(hierarchy: &Hierarchy, rules: Rules, resources: &LinuxResources) -> Result<(Directory, Vec<Write>)> {
+    let directory = hierarchy.existing()?;
+    let writes = rules(resources, &directory)?;
+    Ok((directory, writes))
+}
+
+/// A controller without a v1 hierarchy may be with the unified tree of a hybrid. If not, it must not be asked
+/// for.
+fn elsewhere(
+    hierarchies: &[Hierarchy],
+    controller: &str,
+    v1: Rules,
+    resources: &LinuxResources,
+) -> Result<Option<(Directory, Vec<Write>)>> {
+    if let Some(hierarchy) = unified(hierarchies) {
+        if controller == "devices" {
+            return Ok(None);
+        }
+        if let Some(v2) = rules_where_available(&hierarchy.existing()?, controller)? {
+            return at(hierarchy, v2, resources).map(Some);
+        }
+    }
+    match v1(resources, &Nothing)?.first() {
+        Some(write) => Err(not_mounted(write)),
+        None => Ok(None),
+    }
+}
+
+fn rules_where_available(directory: &Directory, controller: &str) -> Result<Option<Rules>> {
     let name = if controller == "blkio" { "io" } else { controller };
     let available = Current::read(directory, "cgroup.controllers")?.unwrap_or_default();
     let rules = v2::CONTROLLERS.iter().find(|(known, _)| *known == name).map(|(_, rules)| *rules);
     Ok(rules.filter(|_| available.split_whitespace().any(|known| known == name)))
+}
+
+/// By the v1 controller, which was written with the others and is looked at again, or by a program.
+fn devices(hierarchies: &[Hierarchy], resources: &LinuxResources) -> Result<()> {
+    let v1 = hierarchies.iter().find(|hierarchy| hierarchy.has("devices"));
+    match (v1, unified(hierarchies)) {
+        (Some(hierarchy), _) => v1::devices::verify(resources, &hierarchy.existing()?),
+        (None, Some(hierarchy)) => v2::devices::set(&hierarchy.existing()?, resources),
+        (None, None) => Ok(()),
+    }
 }

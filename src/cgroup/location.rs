@@ -9,6 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::systemd::{self, Instance, Unit};
 use crate::fail;
 use crate::linux::cgroup_tree::{CgroupTree, Hierarchy, Layout};
 use crate::report::{Code, Context, Error, Result};
@@ -31,8 +32,8 @@ pub enum Driver {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Location {
     pub driver: Driver,
-    /// systemd unit, if any.
-    pub unit: Option<String>,
+    /// systemd unit, with the driver `Systemd`.
+    pub unit: Option<Unit>,
     /// One absolute directory a hierarchy; the key is the hierarchy's controllers joined by `,`
     /// (`cpu,cpuacct`, `name=systemd`), "" for the unified tree.
     pub paths: BTreeMap<String, PathBuf>,
@@ -42,17 +43,25 @@ pub struct Location {
 ///
 /// As runc: an absolute path is below each hierarchy's mount; a relative one below the caller's own cgroup,
 /// but in the pure unified layout beside it, since a cgroup with processes in it can hand no controllers to
-/// its children; no path is `id`, relative.
+/// its children; no path is `id`, relative. With the systemd driver the path is `slice:prefix:name`, of the
+/// user's systemd where `rootless`.
 ///
 /// # Errors
 /// A path that names the top of a hierarchy itself, a hierarchy in which the caller's own cgroup cannot be
-/// seen, and the systemd driver.
-pub fn locate(tree: &CgroupTree, driver: Driver, cgroups_path: Option<&Path>, id: &str) -> Result<Location> {
+/// seen, and a systemd that cannot be had.
+pub fn locate(
+    tree: &CgroupTree,
+    driver: Driver,
+    cgroups_path: Option<&Path>,
+    id: &str,
+    rootless: bool,
+) -> Result<Location> {
     match driver {
         Driver::Disabled => return Ok(Location { driver, unit: None, paths: BTreeMap::new() }),
         Driver::Systemd => {
-            return Err(Error::new(Code::Unsupported, "the systemd cgroup driver is not supported yet")
-                .hint("leave --systemd-cgroup out"));
+            let instance = if rootless { Instance::User } else { Instance::System };
+            let (unit, paths) = systemd::locate(tree, cgroups_path, id, instance)?;
+            return Ok(Location { driver, unit: Some(unit), paths });
         }
         Driver::Cgroupfs => {}
     }
@@ -146,7 +155,7 @@ mod tests {
     }
 
     fn paths(tree: &CgroupTree, path: Option<&str>) -> Vec<(String, String)> {
-        let location = locate(tree, Driver::Cgroupfs, path.map(Path::new), "box").unwrap();
+        let location = locate(tree, Driver::Cgroupfs, path.map(Path::new), "box", false).unwrap();
         let text = |path: PathBuf| path.to_str().unwrap().to_owned();
         location.paths.into_iter().map(|(key, path)| (key, text(path))).collect()
     }
@@ -200,7 +209,7 @@ mod tests {
     #[test]
     fn the_top_of_the_hierarchy_is_refused() {
         for path in ["/", "/..", ".", "a/..", "///"] {
-            let error = locate(&hybrid(), Driver::Cgroupfs, Some(Path::new(path)), "box").unwrap_err();
+            let error = locate(&hybrid(), Driver::Cgroupfs, Some(Path::new(path)), "box", false).unwrap_err();
             assert_eq!(error.pointer(), Some(POINTER), "{path}");
         }
     }
@@ -208,7 +217,7 @@ mod tests {
     #[test]
     fn a_path_that_no_cgroup_can_have_is_refused() {
         for path in ["/a\nb", "a\0b"] {
-            let error = locate(&hybrid(), Driver::Cgroupfs, Some(Path::new(path)), "box").unwrap_err();
+            let error = locate(&hybrid(), Driver::Cgroupfs, Some(Path::new(path)), "box", false).unwrap_err();
             assert!(
                 error.text().contains("NUL or a line feed") && error.pointer() == Some(POINTER),
                 "{error}"
@@ -219,7 +228,7 @@ mod tests {
     #[test]
     fn a_path_that_could_be_made_but_not_named_again_is_refused() {
         let path = format!("/{}", "a/".repeat(2048));
-        let error = locate(&hybrid(), Driver::Cgroupfs, Some(Path::new(&path)), "box").unwrap_err();
+        let error = locate(&hybrid(), Driver::Cgroupfs, Some(Path::new(&path)), "box", false).unwrap_err();
         assert!(error.text().contains("too long") && error.pointer() == Some(POINTER), "{error}");
     }
 
@@ -229,21 +238,19 @@ mod tests {
         tree.hierarchies[1].root = PathBuf::from("/user");
         assert_eq!(paths(&tree, Some("x"))[2].1, "/sys/fs/cgroup/memory/1/x");
         tree.hierarchies[1].root = PathBuf::from("/elsewhere");
-        let error = locate(&tree, Driver::Cgroupfs, None, "box").unwrap_err();
+        let error = locate(&tree, Driver::Cgroupfs, None, "box", false).unwrap_err();
         assert!(error.text().contains("is not within"), "{error}");
         assert_eq!(paths(&tree, Some("/x"))[2].1, "/sys/fs/cgroup/memory/x");
     }
 
     #[test]
-    fn disabled_has_no_directories_and_systemd_says_not_yet() {
-        assert!(locate(&hybrid(), Driver::Disabled, None, "box").unwrap().paths.is_empty());
-        let error = locate(&hybrid(), Driver::Systemd, None, "box").unwrap_err();
-        assert!(error.text().contains("not supported yet"), "{error}");
+    fn disabled_has_no_directories() {
+        assert!(locate(&hybrid(), Driver::Disabled, None, "box", false).unwrap().paths.is_empty());
     }
 
     #[test]
     fn a_location_survives_json() {
-        let location = locate(&hybrid(), Driver::Cgroupfs, None, "box").unwrap();
+        let location = locate(&hybrid(), Driver::Cgroupfs, None, "box", false).unwrap();
         let json = serde_json::to_string(&location).unwrap();
         assert_eq!(serde_json::from_str::<Location>(&json).unwrap(), location);
     }

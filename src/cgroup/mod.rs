@@ -12,12 +12,16 @@ mod hierarchy;
 mod kill;
 mod limits;
 mod location;
+mod oom;
 mod place;
 mod policy;
 mod procs;
 mod remove;
+mod rollback;
 mod shared;
+pub mod stats;
 mod subgroup;
+mod systemd;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -28,6 +32,7 @@ mod v2;
 mod write;
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
@@ -35,38 +40,63 @@ use std::time::Duration;
 use nix::unistd::Pid;
 use oci_spec::runtime::LinuxResources;
 
-use self::hierarchy::{Hierarchy, primary, unified};
+use self::hierarchy::{Hierarchy, primary, sole_unified, unified};
 pub use self::location::{Driver, Location};
+pub use self::oom::{Oom, OomWatch};
 use self::procs::Processes;
+use self::rollback::Former;
+use self::stats::Stats;
+use self::systemd::UnitDriver;
 use self::write::{Current, keyed_number};
+use crate::fail;
 use crate::linux::cgroup_tree::CgroupTree;
 use crate::linux::procfs::Proc;
-use crate::report::Result;
+use crate::report::{Code, Result};
+
+/// How long processes may take to stop while systemd sets their devices.
+const FREEZING: Duration = Duration::from_secs(10);
 
 /// A container's cgroup. With the driver `Disabled` it has no directories, and every call is content with
 /// that.
 pub struct Manager {
     location: Location,
     hierarchies: OnceCell<Vec<Hierarchy>>,
+    /// With the driver `Systemd`.
+    unit: Option<UnitDriver>,
 }
 
 impl Manager {
     /// Where the cgroup of container `id` goes by `cgroupsPath`; makes nothing.
     ///
     /// # Errors
-    /// A path that names the top of the hierarchies, a caller whose own cgroup is out of sight (for a
-    /// relative path), and `Driver::Systemd`, which is not there yet.
+    /// A path that names the top of the hierarchies or no unit, a caller whose own cgroup is out of sight (for
+    /// a relative path), a systemd that cannot be had.
     pub fn locate(
         tree: &CgroupTree,
         driver: Driver,
         cgroups_path: Option<&Path>,
         id: &str,
+        rootless: bool,
     ) -> Result<Location> {
-        location::locate(tree, driver, cgroups_path, id)
+        location::locate(tree, driver, cgroups_path, id, rootless)
     }
 
     pub fn new(location: Location) -> Self {
-        Self { location, hierarchies: OnceCell::new() }
+        let unit = location.unit.clone().map(UnitDriver::new);
+        Self { location, hierarchies: OnceCell::new(), unit }
+    }
+
+    /// Says what the container's unit is to be started with, where it gets one; makes nothing. To be called
+    /// before `create`.
+    ///
+    /// # Errors
+    /// Annotations `org.systemd.property.*` that make no properties.
+    pub fn prepare(
+        &mut self,
+        annotations: &BTreeMap<String, String>,
+        resources: &LinuxResources,
+    ) -> Result<()> {
+        self.unit.as_mut().map_or(Ok(()), |unit| unit.prepare(annotations, resources))
     }
 
     pub fn location(&self) -> &Location {
@@ -88,24 +118,49 @@ impl Manager {
     /// # Errors
     /// `container's cgroup is not empty: N process(es) found`, `container's cgroup unexpectedly frozen`.
     pub fn check_unused(&self) -> Result<()> {
+        if let Some(unit) = self.unit.as_ref().map(UnitDriver::unit).filter(|unit| unit.is_slice())
+            && self.has_directory()
+        {
+            fail!(Code::Cgroup, "slice {:?} is there already: it is not the container's", unit.name);
+        }
         create::check_unused(self.hierarchies()?)
     }
 
     /// Makes the directories, ready for a process: v1 cpusets filled, real-time bandwidth set, v2 controllers
     /// enabled down the path. Refuses what `check_unused` does. What this call made is removed again if it
-    /// fails.
+    /// fails. systemd makes v2's by itself, once there is a process to put in.
     pub fn create(&self, resources: &LinuxResources) -> Result<()> {
-        create::create(self.hierarchies()?, resources)
+        let hierarchies = self.hierarchies()?;
+        match self.unit.is_some() && sole_unified(hierarchies).is_some() {
+            true => self.check_unused(),
+            false => create::create(hierarchies, resources),
+        }
     }
 
-    /// The v2 directory to clone into; None on v1 and hybrid (call `add` then).
+    /// The v2 directory to clone into; None on v1 and hybrid, and where there is none before systemd has been
+    /// given the process (call `add` then).
     pub fn clone_target(&self) -> Result<Option<OwnedFd>> {
-        place::clone_target(self.hierarchies()?)
+        match self.unit {
+            Some(_) => Ok(None),
+            None => place::clone_target(self.hierarchies()?),
+        }
     }
 
-    /// Puts a process in every hierarchy that the clone did not: none on pure v2, all of them otherwise.
+    /// Puts a process in every hierarchy that the clone did not: none on pure v2, all of them otherwise. With
+    /// the systemd driver, starts the unit with the process.
     pub fn add(&self, pid: Pid) -> Result<()> {
-        place::add(self.hierarchies()?, pid)
+        let hierarchies = self.hierarchies()?;
+        let Some(unit) = &self.unit else { return place::add(hierarchies, pid) };
+        unit.start(pid)?;
+        if sole_unified(hierarchies).is_none() {
+            return place::add_everywhere(hierarchies, pid);
+        }
+        // systemd knows neither hugetlb nor rdma.
+        create::complete(hierarchies, unit.at_start())?;
+        match unit.unit().is_slice() {
+            true => place::add_everywhere(hierarchies, pid),
+            false => Ok(()),
+        }
     }
 
     /// The v2 directory to clone an exec'd process into; None on v1 and hybrid (call `add_exec` then).
@@ -140,8 +195,75 @@ impl Manager {
     pub fn apply(&self, resources: &LinuxResources) -> Result<()> {
         match self.location.driver {
             Driver::Disabled => Ok(()),
-            Driver::Cgroupfs | Driver::Systemd => limits::apply(self.hierarchies()?, resources),
+            Driver::Cgroupfs | Driver::Systemd => {
+                let hierarchies = self.hierarchies()?;
+                match &self.unit {
+                    Some(unit) => limits::apply(hierarchies, &self.tell(unit, hierarchies, resources)?),
+                    None => limits::apply(hierarchies, resources),
+                }
+            }
         }
+    }
+
+    /// Changes limits whole or not at all: where one is refused, or `keep` fails after the last, every file has
+    /// again what it had. Devices stay as they are. `before` is what was asked for until now of all that
+    /// changes.
+    ///
+    /// # Errors
+    /// As `apply`; that something could not be taken back is told too.
+    pub fn update(
+        &self,
+        resources: &LinuxResources,
+        before: &LinuxResources,
+        keep: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
+        let former = match self.location.driver {
+            Driver::Disabled => Former::default(),
+            Driver::Cgroupfs | Driver::Systemd => Former::of(self.hierarchies()?, resources)?,
+        };
+        let Err(error) = self.apply(resources).and_then(|()| keep()) else { return Ok(()) };
+        // systemd has kept what it was told, and would set it again.
+        let told = match self.location.driver {
+            Driver::Systemd => self.apply(before),
+            Driver::Cgroupfs | Driver::Disabled => Ok(()),
+        };
+        match former.restore().and(told) {
+            Ok(()) => Err(error),
+            Err(second) => Err(error.and_then(second)),
+        }
+    }
+
+    /// What the container has used so far; nothing where the cgroup is gone.
+    ///
+    /// # Errors
+    /// A file of the cgroup that cannot be read or understood; it is named.
+    pub fn stats(&self) -> Result<Stats> {
+        stats::collect(self.hierarchies()?)
+    }
+
+    /// Watches for memory running out, from now on; None where no controller tells.
+    pub fn watch_oom(&self) -> Result<Option<OomWatch>> {
+        OomWatch::open(self.hierarchies()?)
+    }
+
+    /// Tells systemd. On v1 it lifts device rules before it sets them: nobody runs meanwhile.
+    fn tell(
+        &self,
+        unit: &UnitDriver,
+        hierarchies: &[Hierarchy],
+        resources: &LinuxResources,
+    ) -> Result<LinuxResources> {
+        let held = sole_unified(hierarchies).is_none()
+            && resources.devices().is_some()
+            && !freeze::is_frozen(hierarchies)?;
+        if held {
+            freeze::freeze(hierarchies, FREEZING)?;
+        }
+        let told = unit.set(hierarchies, resources);
+        if held {
+            freeze::thaw(hierarchies)?;
+        }
+        told
     }
 
     /// Freezes every process; on any error, and where not all are frozen by the deadline, everything is
@@ -175,12 +297,16 @@ impl Manager {
     }
 
     /// Waits by event until no process is left, then removes the directories and sub-directories; an absent
-    /// one is fine.
+    /// one is fine. Then the unit, if any, is stopped: nothing is left in it to be signalled by that.
     ///
     /// # Errors
-    /// On timeout names the hierarchy's path, the pids, their names and states.
+    /// On timeout names the hierarchy's path, the pids, their names and states, or the unit.
     pub fn remove(&self, deadline: Duration) -> Result<()> {
-        remove::remove(self.hierarchies()?, deadline)
+        if self.unit.as_ref().is_some_and(UnitDriver::is_foreign) {
+            return Ok(());
+        }
+        remove::remove(self.hierarchies()?, deadline)?;
+        self.unit.as_ref().map_or(Ok(()), UnitDriver::stop)
     }
 
     /// Number of OOM kills so far, where the kernel tells; 0 where it does not, or the cgroup is gone.
@@ -199,8 +325,16 @@ impl Manager {
         Ok(keyed_number(&content, "oom_kill").unwrap_or(0))
     }
 
-    /// Whether any of the directories is there.
+    /// Whether any of the directories is there, or the unit. A systemd that does not say might have it.
     pub fn exists(&self) -> bool {
+        match &self.unit {
+            Some(unit) if unit.is_foreign() => false,
+            Some(unit) => self.has_directory() || unit.exists().unwrap_or(true),
+            None => self.has_directory(),
+        }
+    }
+
+    fn has_directory(&self) -> bool {
         let there = |hierarchy: &Hierarchy| matches!(hierarchy.directory(), Ok(Some(_)));
         self.hierarchies().is_ok_and(|hierarchies| hierarchies.iter().any(there))
     }

@@ -70,6 +70,11 @@ pub fn add(hierarchies: &[Hierarchy], pid: Pid) -> Result<()> {
     if sole_unified(hierarchies).is_some() {
         return Ok(());
     }
+    add_everywhere(hierarchies, pid)
+}
+
+/// Puts a process in, in every hierarchy, wherever it is.
+pub fn add_everywhere(hierarchies: &[Hierarchy], pid: Pid) -> Result<()> {
     hierarchies.iter().try_for_each(|hierarchy| enter(hierarchy, Path::new(""), pid))
 }
 

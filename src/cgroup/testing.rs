@@ -60,7 +60,7 @@ impl Box {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("trug-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = Path::new("/").join(&name).join(below);
-        let location = Manager::locate(tree, Driver::Cgroupfs, Some(&path), "unused").expect("locate");
+        let location = Manager::locate(tree, Driver::Cgroupfs, Some(&path), "unused", false).expect("locate");
         Self { manager: Manager::new(location), name }
     }
 

@@ -5,6 +5,7 @@ mod arguments;
 mod checkpoint;
 mod create;
 mod delete;
+mod duration;
 mod events;
 mod exec;
 mod features;
@@ -18,6 +19,7 @@ mod ps;
 mod restore;
 mod resume;
 mod run;
+mod size;
 mod spec;
 mod start;
 mod state;
@@ -164,7 +166,7 @@ impl Command {
             Command::Checkpoint(command) => command.carry_out(),
             Command::Create(command) => command.carry_out(globals),
             Command::Delete(command) => command.carry_out(globals),
-            Command::Events(command) => command.carry_out(),
+            Command::Events(command) => command.carry_out(globals),
             Command::Exec(command) => command.carry_out(globals),
             Command::Features(command) => command.carry_out(),
             Command::Kill(command) => command.carry_out(globals),
@@ -177,7 +179,7 @@ impl Command {
             Command::Spec(command) => command.carry_out(),
             Command::Start(command) => command.carry_out(globals),
             Command::State(command) => command.carry_out(globals),
-            Command::Update(command) => command.carry_out(),
+            Command::Update(command) => command.carry_out(globals),
         }
     }
 

@@ -314,7 +314,7 @@ fn a_version_is_printed_for_two_flags() {
 
 #[test]
 fn commands_of_a_later_day_say_so() {
-    for name in ["events", "update", "checkpoint", "restore"] {
+    for name in ["checkpoint", "restore"] {
         let Request::Carry(invocation) = parse(&format!("--root /r {name} ID")) else { panic!("{name}") };
         let Err(failure) = invocation.command.carry_out(&invocation.globals.resolve().unwrap()) else {
             panic!("{name} did something")

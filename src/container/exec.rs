@@ -14,7 +14,7 @@ use super::handover::{self, Handover};
 use super::making::require_inherited;
 use super::state::{ProcessId, State, Status};
 use super::store::{Container, ContainerId};
-use super::{Globals, find, foreground, hooks};
+use super::{Globals, filter_cache, find, foreground, hooks};
 use crate::bundle::{load, validate};
 use crate::cgroup::Manager;
 use crate::fail;
@@ -22,12 +22,13 @@ use crate::linux::cgroup_tree::CgroupTree;
 use crate::linux::namespace::Kind;
 use crate::linux::procfs::Proc;
 use crate::linux::{inherited, scheduler};
-use crate::plan::seccomp::{self, Filter};
+use crate::plan::seccomp::Filter;
 use crate::plan::{ExecPlan, compile};
 use crate::report::{Code, Context, Error, Result};
 use crate::stage::channel::ToInit;
 use crate::stage::context::{Gate, Prepared};
 use crate::stage::launch::{self, Child, Event, Start};
+use crate::stage::user_namespace;
 
 /// What the command line says.
 #[derive(Debug, Clone, Default)]
@@ -94,7 +95,7 @@ pub fn exec(globals: &Globals, id: &ContainerId, options: &ExecOptions) -> Resul
     };
     let mut entering =
         Entering { state: &state, spec: &spec, plan: &plan, handover: &handover, terminal: None };
-    let child = entering.enter(held, filter(&spec)?, &options.cgroup)?;
+    let child = entering.enter(held, filter(globals, &spec)?, &options.cgroup)?;
     let terminal = entering.terminal.take();
     match &mut foreground {
         None => Ok(0),
@@ -114,9 +115,9 @@ fn require_running(container: &Container, state: &State, ignore_paused: bool) ->
     state.init.ok_or_else(|| Error::new(Code::Internal, "a container that runs has no init"))
 }
 
-fn filter(spec: &Spec) -> Result<Option<Filter>> {
+fn filter(globals: &Globals, spec: &Spec) -> Result<Option<Filter>> {
     match spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()) {
-        Some(profile) => seccomp::compile(profile).at("/linux/seccomp").map(Some),
+        Some(profile) => filter_cache::filter(&globals.root, profile).at("/linux/seccomp").map(Some),
         None => Ok(None),
     }
 }
@@ -205,20 +206,22 @@ impl Entering<'_> {
         if let Some(list) = &self.plan.initial_cpu_affinity {
             set_affinity(child.pid(), list)?;
         }
+        let proc = Proc::open().context("open /proc")?;
+        user_namespace::adjust_oom_score(&proc, child.pid(), &self.plan.privileged)?;
         child.tell(ToInit::Placed)?;
         loop {
             match child.next()? {
                 Event::Terminal(master) => self.terminal = Some(master),
                 Event::SeccompListener(listener) => {
-                    handover::send_listener(
-                        self.spec,
-                        &hooks::hook_state(self.state),
-                        child.pid(),
-                        listener,
-                    )?;
+                    let init = Pid::from_raw(self.state.init.map_or(0, |init| init.pid));
+                    let state = hooks::hook_state(self.state);
+                    handover::send_listener(self.spec, &state, ("running", init), child.pid(), listener)?;
                 }
-                Event::Ready => break,
-                Event::RootfsReady => {
+                Event::Ready => {
+                    user_namespace::set_rlimits(child.pid(), &self.plan.privileged)?;
+                    break;
+                }
+                Event::RootfsReady | Event::MapIds { .. } => {
                     fail!(Code::Internal, "an exec'd process has no root filesystem to make")
                 }
             }

@@ -133,8 +133,8 @@ fn linux() -> Linux {
             modes: words::memory_policy_modes(),
             flags: words::memory_policy_flags(),
         },
-        mount_extensions: MountExtensions { idmap: Enabled { enabled: false } },
-        net_devices: Enabled { enabled: false },
+        mount_extensions: MountExtensions { idmap: Enabled { enabled: true } },
+        net_devices: Enabled { enabled: true },
     }
 }
 
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(json["linux"]["cgroup"]["systemdUser"], false);
         assert_eq!(json["linux"]["seccomp"]["enabled"], true);
         assert_eq!(json["linux"]["intelRdt"]["enabled"], false);
-        assert_eq!(json["linux"]["mountExtensions"]["idmap"]["enabled"], false);
+        assert_eq!(json["linux"]["mountExtensions"]["idmap"]["enabled"], true);
         assert_eq!(json["annotations"]["trug.commit"], "abc");
         assert_eq!(json["potentiallyUnsafeConfigAnnotations"][1], "org.systemd.property.");
     }

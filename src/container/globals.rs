@@ -112,7 +112,8 @@ fn make_user_root(root: &Path) -> Result<()> {
         .with_context(|| format!("set the mode of root directory {root:?}"))
 }
 
-fn in_user_namespace() -> Result<bool> {
+/// Whether this process is in another user namespace than the host's first.
+pub fn in_user_namespace() -> Result<bool> {
     let proc = Proc::open().context("open /proc")?;
     let map = proc.read_self("uid_map", 1 << 16).context("read /proc/self/uid_map")?;
     Ok(!is_identity(&String::from_utf8_lossy(&map)))

@@ -117,22 +117,35 @@ fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
 
 /// Hands a seccomp listener to the agent with the container process state (runtime-spec
 /// config-linux.md#containerprocessstate).
-pub fn send_listener(spec: &Spec, state: &HookState, pid: Pid, listener: OwnedFd) -> Result<()> {
+///
+/// `status` and `init` are the container's, `pid` is the filtered process's.
+pub fn send_listener(
+    spec: &Spec,
+    state: &HookState,
+    (status, init): (&str, Pid),
+    pid: Pid,
+    listener: OwnedFd,
+) -> Result<()> {
     let profile = spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref());
     let Some(path) = profile.and_then(|profile| profile.listener_path().as_ref()) else {
         fail!(Code::InvalidConfig, "the seccomp profile notifies, but has no listenerPath");
     };
-    let state: serde_json::Value = serde_json::from_str(&state.to_json("creating", Some(pid.as_raw())))
-        .context("the container's state")?;
-    let message = json!({
+    let state: serde_json::Value =
+        serde_json::from_str(&state.to_json(status, Some(init.as_raw()))).context("the container's state")?;
+    let mut message = json!({
         "ociVersion": state["ociVersion"],
         "fds": ["seccompFd"],
         "pid": pid.as_raw(),
-        "metadata": profile.and_then(|profile| profile.listener_metadata().as_ref()),
         "state": state,
     });
+    if let Some(metadata) = profile.and_then(|profile| profile.listener_metadata().as_ref()) {
+        message["metadata"] = json!(metadata);
+    }
     let agent = socket::connect(path)
-        .with_context(|| format!("connect to the seccomp agent {path:?}"))
+        // runc's words.
+        .with_context(|| {
+            format!("failed to connect with seccomp agent specified in the seccomp profile {path:?}")
+        })
         .at("/linux/seccomp/listenerPath")?;
     socket::send(agent.as_fd(), message.to_string().as_bytes(), &[listener.as_fd()])
         .context("send the seccomp listener to the agent")

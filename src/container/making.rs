@@ -16,11 +16,12 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::create::CreateOptions;
+use super::globals::in_user_namespace;
 use super::handover::{self, Handover};
 use super::notify::NotifyRelay;
 use super::state::{FORMAT, Phase, ProcessId, State};
 use super::store::{Container, ContainerId, START_FIFO, Store};
-use super::{Globals, foreground, hooks};
+use super::{Globals, filter_cache, foreground, hooks};
 use crate::bundle::load::{self, Bundle};
 use crate::bundle::validate::{self, Situation};
 use crate::cgroup::{Driver, Location, Manager};
@@ -29,13 +30,14 @@ use crate::linux::cgroup_tree::CgroupTree;
 use crate::linux::namespace::Kind;
 use crate::linux::procfs::Proc;
 use crate::linux::{credentials, host, inherited};
-use crate::plan::seccomp::{self, Filter};
+use crate::plan::seccomp::Filter;
 use crate::plan::{Plan, compile};
 use crate::report::{Code, Context, Error, Result};
 use crate::stage::channel::ToInit;
 use crate::stage::context::{Gate, HookState};
-use crate::stage::hook;
 use crate::stage::launch::{self, Child, Event, Start};
+use crate::stage::net_devices::NetDevices;
+use crate::stage::{hook, prepare, user_namespace};
 
 /// The version of runtime-spec whose state JSON we print.
 pub const OCI_VERSION: &str = "1.3.0";
@@ -73,7 +75,8 @@ pub struct Made {
 pub fn make(order: &Order) -> Result<Made> {
     let mut blueprint = Blueprint::draw(order)?;
     let state = blueprint.first_state(order)?;
-    let manager = Manager::new(blueprint.location.clone());
+    let mut manager = Manager::new(blueprint.location.clone());
+    manager.prepare(&state.annotations, &blueprint.plan.cgroup.resources)?;
     let container = Store::open(&order.globals.root)?.reserve(order.id)?;
     // Before the record, which names the cgroup as ours to kill.
     if let Err(error) = manager.check_unused() {
@@ -82,7 +85,15 @@ pub fn make(order: &Order) -> Result<Made> {
             Err(second) => error.and_then(second),
         });
     }
-    let mut work = Work { container, state, manager, child: None, terminal: None, hooks_began: false };
+    let mut work = Work {
+        container,
+        state,
+        manager,
+        child: None,
+        terminal: None,
+        hooks_began: false,
+        net_devices: NetDevices::default(),
+    };
     if let Err(error) = work.build(order, &mut blueprint) {
         return Err(work.undo(&blueprint, error));
     }
@@ -121,7 +132,7 @@ impl Blueprint {
         let bundle = load::bundle(&options.bundle)?;
         let spec = &bundle.spec;
         let situation = Situation {
-            rootless: globals.rootless,
+            unprivileged: credentials::effective_uid() != 0,
             systemd_cgroup: globals.driver == Driver::Systemd,
             no_pivot: options.no_pivot,
         };
@@ -147,15 +158,18 @@ impl Blueprint {
             listen_fds,
             notify_directory: notify.as_ref().map(NotifyRelay::directory),
             cgroup_tree: &tree,
+            cgroup_after_clone: globals.driver == Driver::Systemd,
             kcore: std::path::Path::new("/proc/kcore").exists(),
+            in_user_namespace: in_user_namespace()?,
         };
         let plan = compile::container(spec, &options)?;
         let filter = match spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()) {
-            Some(profile) => Some(seccomp::compile(profile).at("/linux/seccomp")?),
+            Some(profile) => Some(filter_cache::filter(&globals.root, profile).at("/linux/seccomp")?),
             None => None,
         };
-        let location = Manager::locate(&tree, globals.driver, plan.cgroup.path.as_deref(), id)
-            .at("/linux/cgroupsPath")?;
+        let path = plan.cgroup.path.as_deref();
+        let location =
+            Manager::locate(&tree, globals.driver, path, id, globals.rootless).at("/linux/cgroupsPath")?;
         let hook_state = HookState {
             oci_version: spec.version().clone(),
             id: id.to_string(),
@@ -189,6 +203,7 @@ impl Blueprint {
             rootless: order.globals.rootless,
             own_pid_namespace: self.plan.new_namespaces.contains(&Kind::Pid),
             no_new_keyring: order.options.no_new_keyring,
+            resources: self.plan.cgroup.resources.clone(),
         })
     }
 }
@@ -222,6 +237,7 @@ struct Work {
     child: Option<Child>,
     terminal: Option<OwnedFd>,
     hooks_began: bool,
+    net_devices: NetDevices,
 }
 
 impl Work {
@@ -233,17 +249,18 @@ impl Work {
         if let Some(notify) = &mut blueprint.notify {
             notify.prepare(order.start_at_once)?;
         }
-        let mut prepared = launch::prepare(&blueprint.plan, blueprint.filter.take())?;
+        let filter = blueprint.filter.take();
+        let mut prepared = prepare::prepare(&blueprint.plan, filter, &blueprint.proc)?;
         self.manager.create(&blueprint.plan.cgroup.resources)?;
         let paths = &self.state.cgroup.paths;
-        launch::prepare_cgroups(&blueprint.plan, &mut prepared, |key| paths.get(key).map(PathBuf::as_path))?;
+        prepare::prepare_cgroups(&blueprint.plan, &mut prepared, |key| paths.get(key).map(PathBuf::as_path))?;
 
         let start = Start {
             gate: self.gate(order)?,
             proc: Proc::open().context("open /proc")?,
             prepared,
             hook_state: blueprint.hook_state.clone(),
-            user_namespace: blueprint.plan.id_maps.is_some(),
+            user_namespace: blueprint.plan.has_user_namespace(),
         };
         let cgroup = self.manager.clone_target()?;
         let child = launch::spawn(&blueprint.plan, start, cgroup.as_ref().map(AsFd::as_fd))?;
@@ -252,6 +269,10 @@ impl Work {
         self.manager.add(pid)?;
         self.state.init = Some(ProcessId::look_up(&blueprint.proc, pid).context("look at init")?);
         self.container.save(&self.state)?;
+        if let Some(maps) = &blueprint.plan.id_maps {
+            user_namespace::write_maps(&blueprint.proc, pid, maps)?;
+        }
+        user_namespace::adjust_oom_score(&blueprint.proc, pid, &blueprint.plan.privileged)?;
         child.tell(ToInit::Placed)?;
 
         self.converse(blueprint)?;
@@ -277,15 +298,24 @@ impl Work {
             match self.child()?.next()? {
                 Event::RootfsReady => {
                     self.manager.apply(&blueprint.plan.cgroup.resources)?;
+                    let (devices, pid) = (&blueprint.plan.net_devices, self.child()?.pid());
+                    self.net_devices.move_all(devices, &blueprint.proc, pid)?;
                     self.run_runtime_hooks(blueprint)?;
                     self.child()?.tell(ToInit::RuntimeHooksDone)?;
                 }
+                Event::MapIds { mount, namespace, recursive } => {
+                    prepare::map_ids(mount.as_fd(), namespace.as_fd(), recursive)?;
+                    self.child()?.tell(ToInit::IdsMapped)?;
+                }
                 Event::Terminal(master) => self.terminal = Some(master),
                 Event::SeccompListener(listener) => {
-                    let (child, filter) = (self.child()?, &blueprint.bundle.spec);
-                    handover::send_listener(filter, &blueprint.hook_state, child.pid(), listener)?;
+                    let (pid, spec) = (self.child()?.pid(), &blueprint.bundle.spec);
+                    let state = &blueprint.hook_state;
+                    handover::send_listener(spec, state, ("creating", pid), pid, listener)?;
                 }
-                Event::Ready => return Ok(()),
+                Event::Ready => {
+                    return user_namespace::set_rlimits(self.child()?.pid(), &blueprint.plan.privileged);
+                }
             }
         }
     }
@@ -326,8 +356,10 @@ impl Work {
     }
 
     /// Undoes all of it, and says what went wrong first.
-    fn undo(self, blueprint: &Blueprint, error: Error) -> Error {
+    fn undo(mut self, blueprint: &Blueprint, error: Error) -> Error {
         let mut error = self.explain_oom(error);
+        // While the container's network namespace is there: virtual ones die with it.
+        self.net_devices.give_back();
         if let Some(child) = &self.child {
             child.kill();
         }

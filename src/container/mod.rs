@@ -6,9 +6,11 @@
 
 pub mod create;
 pub mod delete;
+pub mod events;
 pub mod exec;
 mod exec_process;
 pub mod features;
+mod filter_cache;
 mod foreground;
 pub mod globals;
 mod handover;
@@ -24,6 +26,7 @@ pub mod spec;
 pub mod start;
 pub mod state;
 pub mod store;
+pub mod update;
 pub mod view;
 
 #[cfg(test)]
@@ -32,6 +35,7 @@ mod testing;
 pub use globals::Globals;
 
 use crate::report::Result;
+use state::{State, Status};
 use store::{Container, ContainerId, Store};
 
 /// Opens a container by id; takes no lock.
@@ -43,4 +47,23 @@ pub fn find(globals: &Globals, id: &ContainerId) -> Result<Container> {
         Some(store) => store.find(id),
         None => Err(store::not_found()),
     }
+}
+
+/// A container that is locked, so that its status stays what it is.
+struct Held {
+    status: Status,
+    state: State,
+    container: Container,
+}
+
+/// Opens and locks a container. One that is being created is not waited for, since its hooks can take long:
+/// its status says so, and it is not locked.
+fn hold(globals: &Globals, id: &ContainerId) -> Result<Held> {
+    let mut container = find(globals, id)?;
+    let mut state = container.load()?;
+    if container.status(&state)? != Status::Creating {
+        container.lock()?;
+        state = container.load()?;
+    }
+    Ok(Held { status: container.status(&state)?, state, container })
 }

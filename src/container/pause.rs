@@ -5,8 +5,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::state::Status;
-use super::store::{Container, ContainerId};
-use super::{Globals, find};
+use super::store::ContainerId;
+use super::{Globals, Held, hold};
 use crate::cgroup::Manager;
 use crate::fail;
 use crate::report::{Code, Error, Result};
@@ -19,9 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// `Code::WrongState` where the container is not created or running (or paused already).
 pub fn pause(globals: &Globals, id: &ContainerId) -> Result<()> {
-    let (status, manager, _locked) = lock(globals, id)?;
-    match status {
-        Status::Created | Status::Running => manager.freeze(PATIENCE).map_err(explain),
+    let held = hold(globals, id)?;
+    match held.status {
+        Status::Created | Status::Running => manager(&held).freeze(PATIENCE).map_err(explain),
         _ => fail!(Code::WrongState, "container not running"),
     }
 }
@@ -31,23 +31,15 @@ pub fn pause(globals: &Globals, id: &ContainerId) -> Result<()> {
 /// # Errors
 /// `Code::WrongState` where the container is not paused.
 pub fn resume(globals: &Globals, id: &ContainerId) -> Result<()> {
-    let (status, manager, _locked) = lock(globals, id)?;
-    match status {
-        Status::Paused => manager.thaw(PATIENCE).map_err(explain),
+    let held = hold(globals, id)?;
+    match held.status {
+        Status::Paused => manager(&held).thaw(PATIENCE).map_err(explain),
         _ => fail!(Code::WrongState, "container not paused"),
     }
 }
 
-/// The container is held locked, so that its status stays what it is. One that is being created is
-/// not waited for: its hooks can take long.
-fn lock(globals: &Globals, id: &ContainerId) -> Result<(Status, Manager, Container)> {
-    let mut container = find(globals, id)?;
-    let mut state = container.load()?;
-    if container.status(&state)? != Status::Creating {
-        container.lock()?;
-        state = container.load()?;
-    }
-    Ok((container.status(&state)?, Manager::new(state.cgroup), container))
+fn manager(held: &Held) -> Manager {
+    Manager::new(held.state.cgroup.clone())
 }
 
 fn explain(error: Error) -> Error {

@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use nix::unistd::Pid;
+use oci_spec::runtime::LinuxResources;
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Location;
@@ -114,6 +115,9 @@ pub struct State {
     pub own_pid_namespace: bool,
     #[serde(default)]
     pub no_new_keyring: bool,
+    /// The limits and device rules in force: those of the config, and what `update` has changed since.
+    #[serde(default)]
+    pub resources: LinuxResources,
 }
 
 impl State {

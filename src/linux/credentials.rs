@@ -26,6 +26,15 @@ pub fn keep_capabilities(keep: bool) -> Result<()> {
     prctl::set_keepcaps(keep)
 }
 
+/// Makes files with exactly the mode that is asked for: no umask while `make` runs. A mode cannot be changed by an O_PATH
+/// descriptor before Linux 6.6 (fchmodat2), so it must be right at once.
+pub(super) fn without_umask<T>(make: impl FnOnce() -> T) -> T {
+    let saved = nix::sys::stat::umask(Mode::empty());
+    let made = make();
+    nix::sys::stat::umask(saved);
+    made
+}
+
 /// The low nine bits of `mask`.
 pub fn set_umask(mask: u32) {
     nix::sys::stat::umask(Mode::from_bits_truncate(mask));

@@ -6,9 +6,10 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::fcntl::{AtFlags, OFlag, openat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat, major, makedev, minor, mknodat, umask};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, major, makedev, minor, mknodat};
 use nix::unistd::{Gid, Uid, fchownat};
 
+use super::credentials::without_umask;
 use super::{Errno, Result};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,13 +90,10 @@ pub fn make_symlink(parent: BorrowedFd, name: &OsStr, target: &Path) -> Result<(
     nix::unistd::symlinkat(target, parent, name)
 }
 
-/// With no umask for this one call: fchmod does not work on O_PATH, and fchmodat2 is newer than our floor.
 fn mknod_exactly(parent: BorrowedFd, name: &OsStr, node: Node, mode: u32) -> Result<()> {
     require_component(name)?;
-    let saved = umask(Mode::empty());
-    let outcome = mknodat(parent, name, node.kind.file_type(), Mode::from_bits_truncate(mode), node.number());
-    umask(saved);
-    outcome
+    let (kind, mode) = (node.kind.file_type(), Mode::from_bits_truncate(mode));
+    without_umask(|| mknodat(parent, name, kind, mode, node.number()))
 }
 
 fn open_node(parent: BorrowedFd, name: &OsStr) -> Result<OwnedFd> {
@@ -119,6 +117,8 @@ mod tests {
     use std::os::unix::fs::{MetadataExt, symlink};
 
     use super::super::testing::{Scratch, in_child};
+    use nix::sys::stat::umask;
+
     use super::*;
 
     fn node(scratch: &Scratch, name: &str, kind: NodeKind, major: u32, minor: u32) -> Result<()> {

@@ -16,6 +16,7 @@ pub mod memfd;
 pub mod mount;
 pub mod mountinfo;
 pub mod namespace;
+pub mod netlink;
 pub mod network;
 pub mod path;
 pub mod pidfd;
@@ -32,6 +33,7 @@ mod syscall;
 pub mod terminal;
 #[cfg(test)]
 pub mod testing;
+pub mod userns;
 
 pub use nix::Result;
 pub use nix::errno::Errno;

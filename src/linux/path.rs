@@ -5,11 +5,13 @@
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, mkdirat};
 
+use super::credentials::without_umask;
 use super::{Errno, Result};
 
 /// How often a lookup that met a rename or mount is tried again before it fails with EAGAIN. Each try is about 5 µs,
@@ -76,7 +78,7 @@ impl Root {
     }
 
     /// Makes what is missing of a directory, component by component; returns an O_PATH handle of it. The last component
-    /// gets `mode`, missing parents 0755, both less the umask. Symlinks are followed inside the root, and the missing
+    /// gets `mode`, missing parents 0755, whatever the umask. Symlinks are followed inside the root, and the missing
     /// target of a dangling one is made inside the root as well (runc does the same). A file in the way is ENOTDIR.
     pub fn make_directory(&self, path: &Path, mode: u32) -> Result<OwnedFd> {
         self.make(path, Leaf::Directory, mode)
@@ -120,6 +122,7 @@ impl Root {
     fn lookup(&self, path: &Path, flags: OFlag, resolve: ResolveFlag) -> Result<OwnedFd> {
         let inside = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
         let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(resolve | inside);
+        let path = relative(path);
         for _ in 0..RACE_RETRIES {
             match openat2(&self.0, path, how) {
                 Err(Errno::EAGAIN | Errno::EINTR) => {}
@@ -196,7 +199,7 @@ impl Root {
 }
 
 fn make_directory_in(parent: BorrowedFd, name: &OsStr, mode: u32) -> Result<Made> {
-    match mkdirat(parent, name, Mode::from_bits_truncate(mode)) {
+    match without_umask(|| mkdirat(parent, name, Mode::from_bits_truncate(mode))) {
         Ok(()) | Err(Errno::EEXIST) => {}
         Err(errno) => return Err(errno),
     }
@@ -209,7 +212,7 @@ fn make_directory_in(parent: BorrowedFd, name: &OsStr, mode: u32) -> Result<Made
 
 fn make_file_in(parent: BorrowedFd, name: &OsStr, mode: u32) -> Result<Made> {
     let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-    match openat(parent, name, flags, Mode::from_bits_truncate(mode)) {
+    match without_umask(|| openat(parent, name, flags, Mode::from_bits_truncate(mode))) {
         // A dangling symlink, or somebody else was faster: the next round finds what it made.
         Err(Errno::EEXIST) => match link_or(parent, name, Errno::EEXIST) {
             Err(Errno::EEXIST) => take_made_file(parent, name),
@@ -235,6 +238,17 @@ fn link_or(parent: BorrowedFd, name: &OsStr, errno: Errno) -> Result<Made> {
         Ok(target) => Ok(Made::Link(PathBuf::from(target))),
         Err(Errno::EINVAL) => Err(errno),
         Err(other) => Err(other),
+    }
+}
+
+/// Without the slashes at its start, which mean the root that the lookup is in anyway: so no absolute path is ever given
+/// to the kernel, and a trace of a container's start shows none but mistakes.
+fn relative(path: &Path) -> &Path {
+    let bytes = path.as_os_str().as_bytes();
+    match bytes.iter().position(|&byte| byte != b'/') {
+        Some(start) => Path::new(OsStr::from_bytes(&bytes[start..])),
+        None if bytes.is_empty() => path,
+        None => Path::new("."),
     }
 }
 

@@ -60,6 +60,11 @@ impl Proc {
         Ok(namespace)
     }
 
+    /// The same of the calling process: `time_for_children` and the like.
+    pub fn open_own_namespace(&self, name: &str) -> Result<OwnedFd> {
+        self.open_namespace(self.own_pid()?, name)
+    }
+
     /// The program that this process runs: the file itself, whatever its name says today.
     pub fn open_own_executable(&self, flags: OFlag) -> Result<OwnedFd> {
         open_link(&self.own_directory()?, "exe", flags)

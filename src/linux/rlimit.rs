@@ -1,7 +1,9 @@
 //! Resource limits by their POSIX names.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::Pid;
 
+use super::syscall::done;
 use super::{Errno, Result};
 
 /// Every limit of Linux (`man 2 getrlimit`).
@@ -37,6 +39,15 @@ pub fn number(name: &str) -> Option<u32> {
 /// would rise, and CAP_SYS_RESOURCE is missing.
 pub fn set(name: &str, soft: u64, hard: u64) -> Result<()> {
     setrlimit(resource(name).ok_or(Errno::EINVAL)?, soft, hard)
+}
+
+/// prlimit(2) on another process. EPERM as for `set`: it is the caller's right that counts.
+pub fn set_of(pid: Pid, name: &str, soft: u64, hard: u64) -> Result<()> {
+    let resource = number(name).ok_or(Errno::EINVAL)?;
+    let limit = libc::rlimit64 { rlim_cur: soft, rlim_max: hard };
+    let (pid, old) = (pid.as_raw(), std::ptr::null_mut::<libc::rlimit>());
+    // SAFETY: the kernel reads one structure, which outlives the call, and writes none.
+    done(unsafe { libc::syscall(libc::SYS_prlimit64, pid, resource, &raw const limit, old) })
 }
 
 /// (soft, hard)

@@ -76,6 +76,17 @@ pub fn set_cpu_affinity(pid: Pid, cpus: &[u32]) -> Result<()> {
     })
 }
 
+/// Our own affinity as one hexadecimal number, `0x3` for the first two CPUs.
+pub fn cpu_affinity_mask() -> Result<String> {
+    let mut mask = vec![0u64; HIGHEST as usize / 64 + 1];
+    // SAFETY: the kernel writes at most the given number of bytes.
+    done(unsafe {
+        libc::syscall(libc::SYS_sched_getaffinity, 0, size_of_val(mask.as_slice()), mask.as_mut_ptr())
+    })?;
+    let digits: String = mask.iter().rev().map(|word| format!("{word:016x}")).collect();
+    Ok(format!("0x{}", digits.trim_start_matches('0')))
+}
+
 /// The list format of `man 7 cpuset`, `0-3,7`, with spaces around and empty elements allowed as runc does.
 /// None if malformed, backwards, too high, or if there is no number in it at all.
 pub fn parse_cpu_list(list: &str) -> Option<Vec<u32>> {
@@ -149,6 +160,7 @@ mod tests {
             assert_eq!(cpus(sched_getaffinity(Pid::from_raw(0)).unwrap()), 1);
             set_cpu_affinity(Pid::from_raw(0), &[0, 5000, HIGHEST])
                 .expect("what this machine lacks is passed over");
+            assert_eq!(cpu_affinity_mask().unwrap(), "0x1");
             set_cpu_affinity(Pid::from_raw(0), &[]).unwrap();
             assert_eq!(cpus(sched_getaffinity(Pid::from_raw(0)).unwrap()), all);
             assert_eq!(set_cpu_affinity(Pid::from_raw(0), &[HIGHEST]), Err(Errno::EINVAL));

@@ -7,7 +7,7 @@ use oci_spec::runtime::{Process, Spec};
 
 use super::steps::Steps;
 use super::types::{Action, Cgroup, EnterRoot, Plan, Rootfs, Step};
-use super::{devices, hooks, namespaces, process, resources, rootfs, sysctl};
+use super::{devices, hooks, namespaces, net_devices, process, resources, rootfs, sysctl};
 use crate::bundle::{namespaces as wanted, path};
 use crate::fail;
 use crate::linux::mount::{Propagation, PropagationKind};
@@ -20,8 +20,9 @@ pub use super::options::{ExecOptions, Options};
 /// Compiles a validated config.
 pub fn container(spec: &Spec, options: &Options) -> Result<Plan> {
     let process = process_of(spec)?;
-    let namespaces = namespaces::split(spec, options.cgroup_tree);
+    let namespaces = namespaces::split(spec, options);
     let root = root(spec, options);
+    let limits = process::limits(process, wanted::has(spec, Kind::User));
     Ok(Plan {
         id_maps: namespaces::id_maps(spec),
         cgroup: Cgroup {
@@ -29,9 +30,11 @@ pub fn container(spec: &Spec, options: &Options) -> Result<Plan> {
             resources: resources::resources(spec),
             intel_rdt: spec.linux().as_ref().and_then(|linux| linux.intel_rdt().clone()),
         },
+        net_devices: net_devices::net_devices(spec),
         hooks: hooks::parent(spec),
         terminal: process.terminal().unwrap_or(false),
-        steps: steps(spec, process, options, &root, &namespaces),
+        privileged: limits.privileged,
+        steps: steps(spec, process, options, &root, &namespaces, limits.steps),
         new_namespaces: namespaces.new,
         joined_namespaces: namespaces.joined,
         rootfs: root,
@@ -64,12 +67,14 @@ fn steps(
     options: &Options,
     root: &Rootfs,
     namespaces: &namespaces::Namespaces,
+    limits: Vec<Step>,
 ) -> Vec<Step> {
     let mounts = rootfs::mounts(spec, options);
     let rootfs_hooks = hooks::create_container(spec);
     let mut steps = Steps::default();
 
     // Namespaces. Init's own session and keyring come before anything that the container's files can touch.
+    steps.add(namespaces::identity(spec, namespaces));
     steps.add(namespaces::join(namespaces));
     steps.add(namespaces.unshare_cgroup.then_some(Action::UnshareCgroupNamespace));
     steps.add([Action::NewSession]);
@@ -79,7 +84,7 @@ fn steps(
     // The root filesystem, still seen from outside.
     steps.add([Action::AttachRootfs]);
     steps.add(mounts.mount);
-    steps.add(devices::make(spec, options.kcore));
+    steps.add(devices::make(spec, options));
 
     // The parent sets limits and runs hooks here; they may still change the root filesystem and the network.
     steps.add([Action::AwaitRuntimeHooks]);
@@ -106,8 +111,7 @@ fn steps(
     steps.add(rootfs::masked_paths(spec));
 
     // The process's own properties, while it still has the privilege to raise them.
-    steps.add(process::oom_score(process));
-    steps.add(process::rlimits(process));
+    steps.add(limits);
     steps.add(process::no_new_privileges(process));
     steps.add(process::scheduling(process));
     steps.add(process::personality(spec));

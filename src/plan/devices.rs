@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Mount, Spec};
 
+use super::options::Options;
 use super::types::{Action, Device, DeviceKind, Step};
 use crate::bundle::{mount_options, namespaces as wanted, path};
 use crate::linux::namespace::Kind;
@@ -19,11 +20,12 @@ pub const DEFAULTS: [(&str, u32, u32); 6] = [
 ];
 
 /// Nodes, ptmx and links; none where /dev is the host's.
-pub fn make(spec: &Spec, kcore: bool) -> Vec<Step> {
+pub fn make(spec: &Spec, options: &Options) -> Vec<Step> {
     if !is_ours(spec) {
         return Vec::new();
     }
-    let bind = wanted::has(spec, Kind::User);
+    // Mknod takes CAP_MKNOD on the host (`man 7 capabilities`), which no other user namespace gives.
+    let bind = wanted::has(spec, Kind::User) || options.in_user_namespace;
     let defaults = DEFAULTS.iter().filter(|(path, ..)| !is_configured(spec, path));
     let mut steps: Vec<Step> =
         defaults.map(|default| Action::MakeDevice(default_node(default, bind)).into()).collect();
@@ -31,7 +33,7 @@ pub fn make(spec: &Spec, kcore: bool) -> Vec<Step> {
         Some(Action::MakeDevice(node(device, bind)?).at(format!("/linux/devices/{index}")))
     }));
     steps.push(Action::LinkPtmx.into());
-    steps.extend(links(kcore));
+    steps.extend(links(options.kcore));
     steps
 }
 
@@ -88,7 +90,7 @@ fn node(device: &LinuxDevice, bind: bool) -> Option<Device> {
         mode: device.file_mode().unwrap_or(0o666) & 0o7777,
         uid: device.uid().unwrap_or(0),
         gid: device.gid().unwrap_or(0),
-        bind,
+        bind: bind && kind != DeviceKind::Fifo,
     })
 }
 

@@ -16,14 +16,14 @@ pub fn exec(spec: &Spec, process: &Process, namespaces: &[Kind], options: &ExecO
     let container = spec.process().as_ref().unwrap_or(process);
     let affinity = process.exec_cpu_affinity().as_ref();
 
+    let limits = process::limits(process, namespaces.contains(&Kind::User));
     let mut steps = Steps::default();
     steps.add([Action::NewSession]);
     steps.add(process::keyring(&options.id, options.no_new_keyring));
     steps.add(process::open_terminal(process));
     steps.add(process::attach_terminal(process, false));
     steps.add(final_cpu_affinity(process));
-    steps.add(process::oom_score(process));
-    steps.add(process::rlimits(process));
+    steps.add(limits.steps);
     steps.add(process::apparmor(process));
     steps.add(process::no_new_privileges(process));
     steps.add(process::scheduling(process));
@@ -37,6 +37,7 @@ pub fn exec(spec: &Spec, process: &Process, namespaces: &[Kind], options: &ExecO
     Ok(ExecPlan {
         namespaces: namespaces.to_vec(),
         initial_cpu_affinity: affinity.and_then(|affinity| affinity.initial().clone()),
+        privileged: limits.privileged,
         terminal: process.terminal().unwrap_or(false),
         steps: steps.0,
     })

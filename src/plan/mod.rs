@@ -9,6 +9,7 @@ mod cgroup_mount;
 mod devices;
 mod hooks;
 mod namespaces;
+mod net_devices;
 mod options;
 mod process;
 mod resources;

@@ -2,9 +2,10 @@
 
 use oci_spec::runtime::{LinuxIdMapping, Spec};
 
-use super::types::{Action, IdMap, IdMaps, JoinedNamespace, Step};
+use super::options::Options;
+use super::types::{Action, IdMap, IdMaps, JoinedNamespace, Step, TimeOffset};
 use crate::bundle::namespaces as wanted;
-use crate::linux::cgroup_tree::{CgroupTree, Layout};
+use crate::linux::cgroup_tree::Layout;
 use crate::linux::namespace::Kind;
 
 /// The container's namespaces by what becomes of them.
@@ -13,15 +14,29 @@ pub struct Namespaces {
     pub joined: Vec<JoinedNamespace>,
     /// A new cgroup namespace that clone3 cannot make.
     pub unshare_cgroup: bool,
+    /// A new time namespace, by a step of its own.
+    pub make_time: bool,
+}
+
+impl Namespaces {
+    fn joins_user(&self) -> bool {
+        self.joined.iter().any(|joined| joined.kind == Kind::User)
+    }
+
+    fn has_user(&self) -> bool {
+        self.joins_user() || self.new.contains(&Kind::User)
+    }
 }
 
 /// Sorts the config's namespaces. The user namespace comes first: the right to make or join the others comes
 /// from it (`man 7 user_namespaces`).
-pub fn split(spec: &Spec, tree: &CgroupTree) -> Namespaces {
-    let mut split = Namespaces { new: Vec::new(), joined: Vec::new(), unshare_cgroup: false };
+pub fn split(spec: &Spec, options: &Options) -> Namespaces {
+    let mut split =
+        Namespaces { new: Vec::new(), joined: Vec::new(), unshare_cgroup: false, make_time: false };
     // A cgroup namespace has the cgroup as its root that its first process is in. On a unified host clone3 puts
-    // that process in its cgroup and then makes the namespace; on v1 only the parent can, later.
-    let unshare_cgroup = tree.layout != Layout::Unified;
+    // that process in its cgroup and then makes the namespace; on v1 only the parent can, later, and systemd
+    // anywhere.
+    let unshare_cgroup = options.cgroup_tree.layout != Layout::Unified || options.cgroup_after_clone;
     for kind in Kind::ALL {
         match wanted::find(spec, kind) {
             None => {}
@@ -31,14 +46,41 @@ pub fn split(spec: &Spec, tree: &CgroupTree) -> Namespaces {
                 pointer: format!("/linux/namespaces/{index}"),
             }),
             Some((_, None)) if kind == Kind::Cgroup && unshare_cgroup => split.unshare_cgroup = true,
+            // Clone3 would freeze its clocks before they are set.
+            Some((_, None)) if kind == Kind::Time => split.make_time = true,
             Some((_, None)) => split.new.push(kind),
         }
     }
     split
 }
 
-/// A pid namespace is not among these: joining one has effect on children only, so the parent does it.
+/// Before anything else: the clocks while init is who it was born as, then root in the user namespace.
+pub fn identity(spec: &Spec, namespaces: &Namespaces) -> Vec<Step> {
+    let time = namespaces
+        .make_time
+        .then(|| Action::MakeTimeNamespace { offsets: time_offsets(spec) }.at("/linux/timeOffsets"));
+    let root = namespaces.has_user().then(|| Action::BecomeRoot.at("/linux/uidMappings"));
+    time.into_iter().chain(root).collect()
+}
+
+fn time_offsets(spec: &Spec) -> Vec<TimeOffset> {
+    let offsets = spec.linux().as_ref().and_then(|linux| linux.time_offsets().as_ref());
+    let offset = |(clock, offset): (&String, &oci_spec::runtime::LinuxTimeOffset)| TimeOffset {
+        clock: clock.clone(),
+        seconds: offset.secs().unwrap_or(0),
+        nanoseconds: offset.nanosecs().unwrap_or(0),
+    };
+    let mut offsets: Vec<TimeOffset> = offsets.into_iter().flatten().map(offset).collect();
+    offsets.sort_by(|a, b| a.clock.cmp(&b.clock));
+    offsets
+}
+
+/// A pid namespace is not among these: joining one has effect on children only, so the parent does it. Beside a user
+/// namespace, the bridge joins them all.
 pub fn join(namespaces: &Namespaces) -> Vec<Step> {
+    if namespaces.has_user() {
+        return Vec::new();
+    }
     let by_init = namespaces.joined.iter().filter(|joined| joined.kind != Kind::Pid);
     by_init.map(|joined| Action::JoinNamespace(joined.kind).at(joined.pointer.clone())).collect()
 }
@@ -62,7 +104,8 @@ pub fn id_maps(spec: &Spec) -> Option<IdMaps> {
     Some(IdMaps { uids: maps(linux.uid_mappings()), gids: maps(linux.gid_mappings()) })
 }
 
-fn maps(mappings: &Option<Vec<LinuxIdMapping>>) -> Vec<IdMap> {
+/// As the kernel wants them.
+pub fn maps(mappings: &Option<Vec<LinuxIdMapping>>) -> Vec<IdMap> {
     let map =
         |map: &LinuxIdMapping| IdMap { container: map.container_id(), host: map.host_id(), size: map.size() };
     mappings.iter().flatten().map(map).collect()

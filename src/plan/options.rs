@@ -19,8 +19,12 @@ pub struct Options<'a> {
     /// NOTIFY_SOCKET relay: host directory to bind read-only at /run/notify, if any.
     pub notify_directory: Option<&'a Path>,
     pub cgroup_tree: &'a CgroupTree,
+    /// The process comes to its cgroup only after it has been cloned, whatever the layout: systemd puts it there.
+    pub cgroup_after_clone: bool,
     /// Whether this kernel has /proc/kcore, and so containers have /dev/core.
     pub kcore: bool,
+    /// We are in a user namespace ourselves: device nodes cannot be made.
+    pub in_user_namespace: bool,
 }
 
 /// What the command line adds to the process.

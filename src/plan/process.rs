@@ -7,7 +7,9 @@ use oci_spec::runtime::{
 
 use super::seccomp;
 use super::steps::Steps;
-use super::types::{Action, Capabilities, CapabilitySets, Command, Credentials, IoClass, Step, TerminalSize};
+use super::types::{
+    Action, Capabilities, CapabilitySets, Command, Credentials, IoClass, Privileged, Step, TerminalSize,
+};
 use crate::bundle::{number_list, path};
 use crate::report::log;
 
@@ -55,12 +57,31 @@ fn selinux(process: &Process) -> Option<Step> {
     Some(Action::SetSelinuxLabel(label).at("/process/selinuxLabel"))
 }
 
-pub fn oom_score(process: &Process) -> Option<Step> {
+/// Who sets the limits.
+pub struct Limits {
+    pub privileged: Privileged,
+    pub steps: Vec<Step>,
+}
+
+/// Init itself, while it has the right to; in a user namespace it has not, and the parent does it.
+pub fn limits(process: &Process, user_namespace: bool) -> Limits {
+    let oom_score_adj = process.oom_score_adj();
+    let rlimits = rlimits(process);
+    match user_namespace {
+        true => Limits { privileged: Privileged { oom_score_adj, rlimits }, steps: Vec::new() },
+        false => {
+            let steps = oom_score(process).into_iter().chain(rlimits).collect();
+            Limits { privileged: Privileged::default(), steps }
+        }
+    }
+}
+
+fn oom_score(process: &Process) -> Option<Step> {
     let score = process.oom_score_adj()?;
     Some(Action::SetOomScoreAdj(score).at("/process/oomScoreAdj"))
 }
 
-pub fn rlimits(process: &Process) -> Vec<Step> {
+fn rlimits(process: &Process) -> Vec<Step> {
     let limits = process.rlimits().iter().flatten().enumerate();
     let step = |(index, limit): (usize, &oci_spec::runtime::PosixRlimit)| {
         let resource = limit.typ().to_string();

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use oci_spec::runtime::{Mount as SpecMount, Spec};
 
 use super::cgroup_mount::cgroup_mount;
+use super::namespaces::maps;
 use super::options::Options;
-use super::types::{Action, FsOption, Mount, MountIdmap, MountSource, Step};
+use super::types::{Action, FsOption, IdMaps, Mount, MountIdmap, MountSource, Step};
 use crate::bundle::mount_options::{self, MountOptions};
 use crate::bundle::{namespaces as wanted, path};
 use crate::linux::mount::{Attr, Attributes, Propagation};
@@ -56,7 +57,7 @@ fn mount(entry: &SpecMount, spec: &Spec, options: &Options) -> (Mount, bool) {
         recursive_attributes: parsed.recursive,
         must_clear: if changes_existing { parsed.clear } else { Attr::empty() },
         propagation: parsed.propagation.clone(),
-        idmap: parsed.idmap.map(|recursive| MountIdmap { maps: None, recursive }),
+        idmap: idmap(entry, &parsed),
         plain_directory: is_filesystem(&source, &["proc", "sysfs"]),
         label: label(spec, &source),
         target,
@@ -66,6 +67,14 @@ fn mount(entry: &SpecMount, spec: &Spec, options: &Options) -> (Mount, bool) {
         mount.attributes.set.remove(Attr::RDONLY);
     }
     (mount, waits)
+}
+
+/// The mount's own maps, or with `idmap` and `ridmap` alone the container's (config.md#linux-mount-options).
+fn idmap(entry: &SpecMount, parsed: &MountOptions) -> Option<MountIdmap> {
+    let own = IdMaps { uids: maps(entry.uid_mappings()), gids: maps(entry.gid_mappings()) };
+    let has_own = !own.uids.is_empty() || !own.gids.is_empty();
+    let recursive = parsed.idmap.or(has_own.then_some(false))?;
+    Some(MountIdmap { maps: has_own.then_some(own), recursive })
 }
 
 /// Inside the container. A destination below the root filesystem's own path means the place inside it (runc).
@@ -96,10 +105,22 @@ fn source(entry: &SpecMount, parsed: &MountOptions, spec: &Spec, options: &Optio
         _ => MountSource::Filesystem {
             options: filesystem_options(kind, parsed),
             copy_up: parsed.copy_up && kind == "tmpfs",
+            instead: instead(kind, spec, options),
             kind: kind.to_string(),
             source: source.to_string_lossy().into_owned(),
         },
     }
+}
+
+/// What shows a namespace of the host cannot be mounted anew without rights in that: then the host's own is bound.
+fn instead(kind: &str, spec: &Spec, options: &Options) -> Option<PathBuf> {
+    let (shown, host) = match kind {
+        "sysfs" => (Kind::Network, "/sys"),
+        "mqueue" => (Kind::Ipc, "/dev/mqueue"),
+        _ => return None,
+    };
+    let foreign = wanted::has(spec, Kind::User) || options.in_user_namespace;
+    (foreign && !wanted::is_new(spec, shown)).then(|| PathBuf::from(host))
 }
 
 fn bind(source: PathBuf, recursive: bool, rootfs: &Path) -> MountSource {

@@ -9,8 +9,10 @@ use oci_spec::runtime::{Hook, LinuxIntelRdt, LinuxResources, Scheduler};
 use serde::Serialize;
 
 pub use crate::bundle::mount_options::FsOption;
+use crate::linux::device;
 use crate::linux::mount::{Attr, Attributes, Propagation};
 use crate::linux::namespace::Kind;
+pub use crate::linux::userns::IdMap;
 
 /// A JSON pointer into config.json, `/mounts/3`.
 pub type Pointer = String;
@@ -25,16 +27,30 @@ pub struct Plan {
     pub joined_namespaces: Vec<JoinedNamespace>,
     /// Maps for a new user namespace, written by the parent.
     pub id_maps: Option<IdMaps>,
+    #[serde(skip_serializing_if = "Privileged::is_nothing")]
+    pub privileged: Privileged,
     /// Where the container goes and what it may use.
     pub cgroup: Cgroup,
     /// The root filesystem on the host; cloned by the parent, attached by init.
     pub rootfs: Rootfs,
+    /// Interfaces of the host that the parent moves in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub net_devices: Vec<NetDevice>,
     /// Hooks that the parent runs. createContainer and startContainer are steps of init.
     pub hooks: ParentHooks,
     /// Whether init makes a terminal and hands its master to the parent.
     pub terminal: bool,
     /// What init does, in order.
     pub steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NetDevice {
+    /// On the host.
+    pub name: String,
+    /// In the container; `%d` in it is for the kernel to complete.
+    pub new_name: String,
+    pub pointer: Pointer,
 }
 
 /// Everything that one more process in a running container takes.
@@ -45,8 +61,28 @@ pub struct ExecPlan {
     /// CPUs (`0-3,7`) that the process starts on, set by the parent before it enters the container's
     /// cgroup (execCPUAffinity.initial).
     pub initial_cpu_affinity: Option<String>,
+    #[serde(skip_serializing_if = "Privileged::is_nothing")]
+    pub privileged: Privileged,
     pub terminal: bool,
     pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// The container is in another user namespace than the caller.
+    pub fn has_user_namespace(&self) -> bool {
+        self.new_namespaces.contains(&Kind::User) || self.joins(Kind::User)
+    }
+
+    /// Whether a process must stand between (`stage/bridge.rs`): clone3 makes a new user namespace before all else,
+    /// and from inside it those of the host could not be joined; what is new beside a user namespace that is joined
+    /// must belong to that.
+    pub fn needs_bridge(&self) -> bool {
+        self.has_user_namespace() && !self.joined_namespaces.is_empty()
+    }
+
+    fn joins(&self, kind: Kind) -> bool {
+        self.joined_namespaces.iter().any(|joined| joined.kind == kind)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -56,18 +92,24 @@ pub struct JoinedNamespace {
     pub pointer: Pointer,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct IdMaps {
     pub uids: Vec<IdMap>,
     pub gids: Vec<IdMap>,
 }
 
-/// `size` ids from `container` on are the host's from `host` on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct IdMap {
-    pub container: u32,
-    pub host: u32,
-    pub size: u32,
+/// What only a process of the host's user namespace may raise, so that the parent does it to init.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Privileged {
+    pub oom_score_adj: Option<i32>,
+    /// `SetRlimit` steps, when everything else is made.
+    pub rlimits: Vec<Step>,
+}
+
+impl Privileged {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -132,6 +174,12 @@ impl Action {
 /// What a step does. Paths are absolute container paths, lexically clean.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub enum Action {
+    /// A new time namespace with its clocks set, and into it: unlike clone3, which would freeze them as they are.
+    MakeTimeNamespace {
+        offsets: Vec<TimeOffset>,
+    },
+    /// Root of the user namespace: what init makes from here on belongs to the container.
+    BecomeRoot,
     /// setns to a namespace that the parent opened (`Plan::joined_namespaces`).
     JoinNamespace(Kind),
     /// cgroup v1 places a process after clone3, so the namespace can only be made then.
@@ -240,6 +288,15 @@ pub enum Action {
     Execute(Command),
 }
 
+/// How far a clock of the container is ahead of the host's (`man 7 time_namespaces`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TimeOffset {
+    /// `monotonic` or `boottime`.
+    pub clock: String,
+    pub seconds: i64,
+    pub nanoseconds: u32,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Command {
     pub args: Vec<String>,
@@ -299,6 +356,18 @@ pub struct Device {
     pub bind: bool,
 }
 
+impl Device {
+    /// What the kernel knows it as.
+    pub fn identity(&self) -> device::Node {
+        let kind = match self.kind {
+            DeviceKind::Char => device::NodeKind::Char,
+            DeviceKind::Block => device::NodeKind::Block,
+            DeviceKind::Fifo => device::NodeKind::Fifo,
+        };
+        device::Node { kind, major: self.major, minor: self.minor }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum DeviceKind {
     Char,
@@ -340,7 +409,16 @@ pub enum MountSource {
     BindInside { source: PathBuf, recursive: bool },
     /// A new filesystem. A tmpfs without `mode` among its options takes the mode of the directory it
     /// covers, if that is there already. An empty `source` is not given to the kernel.
-    Filesystem { kind: String, source: String, options: Vec<FsOption>, copy_up: bool },
+    /// Where the kernel refuses it (EPERM: a user namespace that does not own what it shows), the host's tree
+    /// `instead`.
+    Filesystem {
+        kind: String,
+        source: String,
+        options: Vec<FsOption>,
+        copy_up: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        instead: Option<PathBuf>,
+    },
     /// The container's cgroups: v2 whole, or for v1 a tmpfs with one mount a hierarchy.
     Cgroup(CgroupMount),
     /// `remount`: change what is mounted at the target already.

@@ -6,6 +6,8 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
+use nix::unistd::Pid;
+
 use crate::fail;
 use crate::linux::socket;
 use crate::report::error::Message;
@@ -20,6 +22,8 @@ const LIMIT: usize = 60 * 1024;
 pub enum ToInit {
     /// Id maps are written, the cgroup is joined: go.
     Placed,
+    /// The ids of the mount are mapped.
+    IdsMapped,
     /// Limits are set, runtime hooks have run: go on.
     RuntimeHooksDone,
     /// The container is on record: it may outlive its parent.
@@ -37,6 +41,10 @@ pub enum ToParent {
     SeccompListener(OwnedFd),
     /// Everything is made; nothing is left but to wait and to execve.
     Ready,
+    /// In a user namespace: map the ids of this detached mount by that user namespace.
+    MapIds { mount: OwnedFd, namespace: OwnedFd, recursive: bool },
+    /// The bridge: this is init.
+    Sibling(Pid, OwnedFd),
     /// It failed.
     Failed(Message),
 }
@@ -48,6 +56,9 @@ const ROOTFS_READY: u8 = b'r';
 const TERMINAL: u8 = b't';
 const SECCOMP_LISTENER: u8 = b's';
 const READY: u8 = b'y';
+const MAP_IDS: u8 = b'i';
+const IDS_MAPPED: u8 = b'm';
+const SIBLING: u8 = b'b';
 const FAILED: u8 = b'f';
 
 /// The parent's end.
@@ -67,6 +78,7 @@ impl ParentEnd {
     pub fn send(&self, word: ToInit) -> Result<()> {
         let byte = match word {
             ToInit::Placed => PLACED,
+            ToInit::IdsMapped => IDS_MAPPED,
             ToInit::RuntimeHooksDone => RUNTIME_HOOKS_DONE,
             ToInit::Commit => COMMIT,
         };
@@ -95,6 +107,7 @@ impl InitEnd {
         };
         let heard = match bytes.as_slice() {
             [PLACED] => ToInit::Placed,
+            [IDS_MAPPED] => ToInit::IdsMapped,
             [RUNTIME_HOOKS_DONE] => ToInit::RuntimeHooksDone,
             [COMMIT] => ToInit::Commit,
             _ => fail!(Code::Internal, "unknown word of {} bytes from the parent", bytes.len()),
@@ -125,6 +138,19 @@ impl InitEnd {
     pub fn send_listener(&self, listener: BorrowedFd) -> Result<()> {
         socket::send(self.0.as_fd(), &[SECCOMP_LISTENER], &[listener])
             .context("hand the seccomp listener to the parent")
+    }
+
+    /// Asks the parent to map the ids of a detached mount; it answers `IdsMapped`.
+    pub fn send_map_ids(&self, mount: BorrowedFd, namespace: BorrowedFd, recursive: bool) -> Result<()> {
+        let bytes = [MAP_IDS, u8::from(recursive)];
+        socket::send(self.0.as_fd(), &bytes, &[mount, namespace]).context("ask the parent to map ids")
+    }
+
+    /// The bridge announces init, by the pid that it and the parent know it by.
+    pub fn send_sibling(&self, pid: Pid, pidfd: BorrowedFd) -> Result<()> {
+        let mut bytes = vec![SIBLING];
+        bytes.extend(pid.as_raw().to_ne_bytes());
+        socket::send(self.0.as_fd(), &bytes, &[pidfd]).context("announce init to the parent")
     }
 
     /// Says why init failed. Nobody is left to tell if this fails too.
@@ -171,6 +197,12 @@ pub fn decode_failure(bytes: &[u8]) -> Option<Message> {
 }
 
 fn decode(bytes: &[u8], mut fds: Vec<OwnedFd>) -> Result<ToParent> {
+    if let ([MAP_IDS, recursive], 2) = (bytes, fds.len()) {
+        let (namespace, mount) = (fds.pop(), fds.pop());
+        if let (Some(mount), Some(namespace)) = (mount, namespace) {
+            return Ok(ToParent::MapIds { mount, namespace, recursive: *recursive != 0 });
+        }
+    }
     let fd = match fds.len() {
         0 | 1 => fds.pop(),
         n => fail!(Code::Internal, "init sent {n} descriptors at once"),
@@ -180,6 +212,10 @@ fn decode(bytes: &[u8], mut fds: Vec<OwnedFd>) -> Result<ToParent> {
         ([READY], None) => Ok(ToParent::Ready),
         ([TERMINAL], Some(fd)) => Ok(ToParent::Terminal(fd)),
         ([SECCOMP_LISTENER], Some(fd)) => Ok(ToParent::SeccompListener(fd)),
+        ([SIBLING, pid @ ..], Some(fd)) => match <[u8; 4]>::try_from(pid) {
+            Ok(pid) => Ok(ToParent::Sibling(Pid::from_raw(i32::from_ne_bytes(pid)), fd)),
+            Err(_) => fail!(Code::Internal, "the bridge announced nobody"),
+        },
         (bytes, None) => match decode_failure(bytes) {
             Some(message) => Ok(ToParent::Failed(message)),
             None => Err(Error::new(Code::Internal, "init sent a message that makes no sense")),

@@ -10,23 +10,34 @@ use super::channel::InitEnd;
 use crate::linux::namespace::Kind;
 use crate::linux::path::Root;
 use crate::linux::procfs::Proc;
+use crate::plan::Rootfs;
 use crate::plan::seccomp::Filter;
 
 /// What the parent opened or compiled for the child while it had the host's view, by step index.
 #[derive(Default)]
 pub struct Prepared {
-    /// Detached clones of the host's trees: binds, host devices.
-    pub sources: BTreeMap<usize, OwnedFd>,
     /// Namespaces to join.
     pub namespaces: BTreeMap<Kind, OwnedFd>,
-    /// The root filesystem's tree.
-    pub rootfs: Option<RootTree>,
-    /// Detached clone of the host's /dev/null, to mask files with.
-    pub null: Option<OwnedFd>,
+    /// The user namespaces whose maps mounts get, by step index.
+    pub idmaps: BTreeMap<usize, OwnedFd>,
+    pub trees: Trees,
+    /// The root filesystem, where the trees are for init to open.
+    pub unopened: Option<Rootfs>,
     /// Detached clones of the container's cgroup directories, by the hierarchy's directory name.
     pub cgroups: BTreeMap<String, OwnedFd>,
     /// The compiled seccomp filter.
     pub filter: Option<Filter>,
+}
+
+/// Detached clones of the host's mounts.
+#[derive(Default)]
+pub struct Trees {
+    /// Of binds and of the host's devices, by step index.
+    pub sources: BTreeMap<usize, OwnedFd>,
+    /// Of the root filesystem.
+    pub rootfs: Option<RootTree>,
+    /// Of the host's /dev/null, to mask files with.
+    pub null: Option<OwnedFd>,
 }
 
 /// The root filesystem, detached.
@@ -36,6 +47,8 @@ pub struct RootTree {
     pub path: PathBuf,
     /// There is no mount namespace of the container's own: the host's mounts are left as they are.
     pub shared_namespace: bool,
+    /// The same in init's mount namespace, where init looked it up while it had its first user's rights.
+    pub place: Option<OwnedFd>,
 }
 
 /// How init learns that it is to start.
@@ -76,6 +89,14 @@ impl HookState {
     }
 }
 
+/// For exec: how to get into a container.
+pub enum Enter {
+    /// The container's init, and which of its namespaces to join.
+    Join(OwnedFd, Vec<Kind>),
+    /// The bridge has joined them already.
+    Arrived,
+}
+
 /// Everything the child has. It is never dropped: the child ends by execve or by exit.
 pub struct Context {
     pub channel: InitEnd,
@@ -86,8 +107,8 @@ pub struct Context {
     /// In a user namespace: the keyring and some mounts differ.
     pub user_namespace: bool,
 
-    /// For exec: the container's init and which of its namespaces to enter before the first step.
-    pub enter: Option<(OwnedFd, Vec<Kind>)>,
+    /// For exec: the namespaces to enter before the first step.
+    pub enter: Option<Enter>,
     /// The root filesystem, from AttachRootfs (or the start, for exec) on.
     pub root: Option<Root>,
     /// Both ends of the terminal, from OpenTerminal to AttachTerminal.
@@ -100,6 +121,10 @@ pub struct Context {
     pub home: Option<String>,
     /// Whether cwd was entered before the user changed.
     pub in_cwd: bool,
+    /// The cwd, opened before a filter could forbid that.
+    pub cwd: Option<OwnedFd>,
+    /// A seccomp filter is in force: descriptors have been closed, and few calls are sure to be allowed.
+    pub filtered: bool,
     /// The parent said commit: failures now go by the gate.
     pub committed: bool,
 }

@@ -66,11 +66,28 @@ fn run(hook: &Hook, state: &str, environment: Option<&[String]>) -> Result<()> {
     }
     let how = match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit status {code}"),
-        (None, Some(signal)) => format!("signal {signal}"),
+        (None, Some(signal)) => format!("signal: {}", signal_text(signal)),
         (None, None) => "an unknown status".to_string(),
     };
     let (output, errors) = (output.text()?, errors.text()?);
     Err(Error::new(Code::Hook, format!("{how}, stdout: {output}, stderr: {errors}")))
+}
+
+/// In the words that callers of runc match.
+fn signal_text(signal: i32) -> String {
+    let text = match signal {
+        nix::libc::SIGHUP => "hangup",
+        nix::libc::SIGINT => "interrupt",
+        nix::libc::SIGQUIT => "quit",
+        nix::libc::SIGABRT => "aborted",
+        nix::libc::SIGKILL => "killed",
+        nix::libc::SIGSEGV => "segmentation fault",
+        nix::libc::SIGPIPE => "broken pipe",
+        nix::libc::SIGTERM => "terminated",
+        nix::libc::SIGSYS => "bad system call",
+        other => return other.to_string(),
+    };
+    text.to_string()
 }
 
 /// `args[0]` is the name the hook sees, the rest its arguments.

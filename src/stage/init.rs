@@ -4,13 +4,13 @@
 //! a read whose end of file means that the parent is gone, until the parent's commit.
 
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use nix::sys::signal::Signal;
 
 use super::channel::{Tag, ToInit, encode_failure};
-use super::context::{Context, Gate};
-use super::{hook, process, rootfs, terminal};
+use super::context::{Context, Enter, Gate};
+use super::{hook, process, rootfs, terminal, time_namespace, user_namespace};
 use crate::linux::path::Root;
 use crate::linux::{self, fd, namespace, signal};
 use crate::plan::{Action, Step};
@@ -54,12 +54,19 @@ fn carry_out_all(context: &mut Context, steps: &[Step]) -> Result<Never> {
 /// For exec: into the namespaces of the container's init, all at once. Its pid namespace is ours
 /// already: the parent joined that for us.
 fn enter_container(context: &mut Context) -> Result<()> {
-    let Some((init, kinds)) = context.enter.take() else {
-        return Ok(());
-    };
-    let kinds: Vec<_> = kinds.into_iter().filter(|kind| *kind != namespace::Kind::Pid).collect();
-    if !kinds.is_empty() {
-        namespace::join_process(init.as_fd(), &kinds).context("join the container's namespaces")?;
+    match context.enter.take() {
+        None => return Ok(()),
+        Some(Enter::Arrived) => user_namespace::become_root(context)?,
+        Some(Enter::Join(init, kinds)) => {
+            let kinds: Vec<_> = kinds.into_iter().filter(|kind| *kind != namespace::Kind::Pid).collect();
+            if !kinds.is_empty() {
+                namespace::join_process(init.as_fd(), &kinds).context("join the container's namespaces")?;
+            }
+        }
+    }
+    if log::debugging() {
+        let mask = linux::scheduler::cpu_affinity_mask().context("read the CPU affinity")?;
+        log::debug(format!("nsexec: affinity: {mask}"));
     }
     log::debug("nsexec container setup: joined the container's namespaces");
     context.root = Some(Root::current().context("open the container's root")?);
@@ -69,6 +76,11 @@ fn enter_container(context: &mut Context) -> Result<()> {
 /// One step. The list of arms is the list of what init can do.
 fn carry_out(context: &mut Context, index: usize, step: &Step, steps: &[Step]) -> Result<()> {
     match &step.action {
+        Action::MakeTimeNamespace { offsets } => time_namespace::make(context, offsets),
+        Action::BecomeRoot => {
+            rootfs::find_place(context)?;
+            user_namespace::become_root(context)
+        }
         Action::JoinNamespace(kind) => join_namespace(context, *kind),
         Action::UnshareCgroupNamespace => {
             namespace::unshare(namespace::Kind::Cgroup).context("make a cgroup namespace")
@@ -77,7 +89,7 @@ fn carry_out(context: &mut Context, index: usize, step: &Step, steps: &[Step]) -
         Action::JoinSessionKeyring { name } => process::join_session_keyring(name, context.user_namespace),
         Action::LoopbackUp => linux::network::loopback_up().context("bring the loopback interface up"),
 
-        Action::AttachRootfs => rootfs::attach(context),
+        Action::AttachRootfs => rootfs::attach(context, steps),
         Action::Mount(mount) => rootfs::mount(context, index, mount),
         Action::MakeDevice(device) => rootfs::make_device(context, index, device),
         Action::MakeSymlink { path, target } => rootfs::make_symlink(context, path, target),
@@ -123,13 +135,13 @@ fn carry_out(context: &mut Context, index: usize, step: &Step, steps: &[Step]) -
         Action::NoNewPrivileges => linux::process::set_no_new_privileges().context("set no_new_privs"),
         Action::SetAppArmorProfile(profile) => process::set_apparmor_profile(context, profile),
         Action::SetSelinuxLabel(label) => process::set_selinux_label(context, label),
-        Action::LoadSeccomp => process::load_seccomp(context),
+        Action::LoadSeccomp => process::load_seccomp(context, steps),
         Action::DropBoundingCapabilities { keep } => {
             linux::capability::limit_bounding(keep).context("limit the bounding capability set")
         }
         Action::SetCredentials(credentials) => {
             process::enter_cwd_early(context, steps);
-            process::set_credentials(credentials)
+            process::set_credentials(context, credentials)
         }
         Action::SetCapabilities(sets) => process::set_capabilities(sets),
         Action::ChangeDirectory(path) => process::change_directory(context, path),
@@ -160,17 +172,25 @@ fn await_commit(context: &mut Context, steps: &[Step]) -> Result<()> {
     context.channel.send(Tag::Ready)?;
     context.channel.expect(ToInit::Commit)?;
     linux::process::set_parent_death_signal(None).context("untie init from its parent")?;
-    let gate = match &context.gate {
-        Gate::Fifo(fifo) => vec![fifo.as_raw_fd()],
-        Gate::Channel => vec![context.channel.raw()],
-    };
     context.committed = true;
     if matches!(context.gate, Gate::Fifo(_)) {
         // While it waits, a created container can be ended by more than SIGKILL.
         signal::end_on_termination().context("handle signals")?;
         signal::unblock_all().context("let signals through")?;
     }
-    fd::close_from(process::first_private_fd(steps), &gate).context("close descriptors")
+    match &context.gate {
+        // Nearly all were closed before the filter came, which may not allow close_range now.
+        Gate::Fifo(_) if context.filtered => {
+            nix::unistd::close(context.channel.raw()).context("close the channel")
+        }
+        Gate::Channel if context.filtered => Ok(()),
+        Gate::Fifo(fifo) => close_all_but(fifo.as_raw_fd(), steps),
+        Gate::Channel => close_all_but(context.channel.raw(), steps),
+    }
+}
+
+fn close_all_but(gate: RawFd, steps: &[Step]) -> Result<()> {
+    fd::close_from(process::first_private_fd(steps), &[gate]).context("close descriptors")
 }
 
 /// Waits for `trug start`.

@@ -1,153 +1,23 @@
-//! The parent's side: what must be opened with the host's view is opened, then one clone3, then a
-//! conversation until the container is made.
+//! The parent's side: one clone3 (by way of a bridge where the kernel demands it), then a conversation until the
+//! container is made.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 
+use super::bridge::{self, Bridge};
 use super::channel::{self, ParentEnd, ToInit, ToParent};
-use super::context::{Context, Gate, HookState, Prepared, RootTree};
-use super::init;
+use super::context::{Context, Enter, Gate, HookState, Prepared};
+use super::{init, user_namespace};
 use crate::fail;
 use crate::linux::clone::{CloneArgs, Cloned, clone3};
-use crate::linux::device;
-use crate::linux::mount::{self, Propagation, PropagationKind};
 use crate::linux::namespace::{self, Kind};
 use crate::linux::pidfd::{self, Exit};
+use crate::linux::process;
 use crate::linux::procfs::Proc;
-use crate::plan::seccomp::Filter;
-use crate::plan::{Action, CgroupMount, EnterRoot, ExecPlan, Mount, MountSource, Plan, Step};
+use crate::plan::{ExecPlan, Plan, Step};
 use crate::report::{Code, Context as _, Error, Result};
-
-/// Opens everything of the host that a container's plan names. Leaves no trace on the host.
-///
-/// # Errors
-/// What cannot be opened, with its place in config.json.
-pub fn prepare(plan: &Plan, filter: Option<Filter>) -> Result<Prepared> {
-    let mut prepared = Prepared { filter, ..Prepared::default() };
-    for joined in &plan.joined_namespaces {
-        let file = open_namespace(&joined.path, joined.kind).at(joined.pointer.clone())?;
-        prepared.namespaces.insert(joined.kind, file);
-    }
-    prepare_rootfs(plan, &mut prepared).at("/root/path")?;
-    for (index, step) in plan.steps.iter().enumerate() {
-        let opened = prepare_step(&step.action, plan.rootfs.propagation);
-        let opened = match &step.pointer {
-            Some(pointer) => opened.at(pointer.clone()),
-            None => opened,
-        };
-        if let Some(tree) = opened? {
-            prepared.sources.insert(index, tree);
-        }
-    }
-    if plan.steps.iter().any(|step| matches!(step.action, Action::MaskPath(_))) {
-        prepared.null = Some(clone_null().context("open the host's /dev/null to mask with")?);
-    }
-    Ok(prepared)
-}
-
-/// Clones the container's cgroup directories, for plans that bind them. They must exist by now.
-pub fn prepare_cgroups<'a>(
-    plan: &Plan,
-    prepared: &mut Prepared,
-    directory_of: impl Fn(&str) -> Option<&'a Path>,
-) -> Result<()> {
-    for step in &plan.steps {
-        let Action::Mount(mount) = &step.action else { continue };
-        let MountSource::Cgroup(CgroupMount::PerHierarchy { namespaced: false, hierarchies, .. }) =
-            &mount.source
-        else {
-            continue;
-        };
-        for hierarchy in hierarchies {
-            let Some(path) = directory_of(hierarchy.data.as_deref().unwrap_or("")) else { continue };
-            let tree = mount::open_tree_clone(here(), path, false)
-                .with_context(|| format!("open the container's cgroup {path:?}"))?;
-            prepared.cgroups.insert(hierarchy.directory.clone(), tree);
-        }
-    }
-    Ok(())
-}
-
-fn open_namespace(path: &Path, kind: Kind) -> Result<OwnedFd> {
-    let file = open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK, Mode::empty())
-        .with_context(|| format!("open {} namespace {path:?}", kind.spec_name()))?;
-    match namespace::kind_of(file.as_fd()) {
-        Some(found) if found == kind => Ok(file),
-        Some(found) => fail!(
-            Code::InvalidConfig,
-            "{path:?} is a namespace of type {}, not {}",
-            found.spec_name(),
-            kind.spec_name()
-        ),
-        None => fail!(Code::InvalidConfig, "{path:?} is not a namespace"),
-    }
-}
-
-/// The tree of the root filesystem, detached, cut off from the host's propagation as planned. Its top mount is private
-/// until the pivot: to a shared one pivot_root cannot move the old root (`man 2 pivot_root`).
-fn prepare_rootfs(plan: &Plan, prepared: &mut Prepared) -> Result<()> {
-    let path = &plan.rootfs.path;
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let place = open(path, flags, Mode::empty()).with_context(|| format!("open root filesystem {path:?}"))?;
-    let tree = mount::open_tree_clone_fd(place.as_fd(), true)
-        .with_context(|| format!("clone the root filesystem {path:?}"))?;
-    let private = Propagation { kind: PropagationKind::Private, recursive: false };
-    mount::set_propagation(tree.as_fd(), plan.rootfs.propagation)
-        .and_then(|()| mount::set_propagation(tree.as_fd(), private))
-        .context("set the root filesystem's propagation")?;
-    prepared.rootfs =
-        Some(RootTree { tree, path: path.clone(), shared_namespace: plan.rootfs.enter == EnterRoot::Chroot });
-    Ok(())
-}
-
-fn prepare_step(action: &Action, propagation: Propagation) -> Result<Option<OwnedFd>> {
-    match action {
-        Action::Mount(mount) => prepare_mount(mount, propagation),
-        Action::MakeDevice(node) if node.bind => {
-            let tree = mount::open_tree_clone(here(), &node.path, false)
-                .with_context(|| format!("clone the host's {:?}", node.path))?;
-            Ok(Some(tree))
-        }
-        _ => Ok(None),
-    }
-}
-
-fn prepare_mount(plan: &Mount, propagation: Propagation) -> Result<Option<OwnedFd>> {
-    let MountSource::Bind { source, recursive } = &plan.source else {
-        return Ok(None);
-    };
-    let tree = match mount::open_tree_clone(here(), source, *recursive) {
-        Ok(tree) => tree,
-        Err(Errno::EINVAL) => {
-            return Err(Errno::EINVAL).with_context(|| format!("clone the mount source {source:?}")).hint(
-                "the source may be an unbindable mount, or one with locked mounts below it: use rbind",
-            );
-        }
-        Err(errno) => return Err(errno).with_context(|| format!("clone the mount source {source:?}")),
-    };
-    let propagation = Propagation { recursive: *recursive, ..propagation };
-    mount::set_propagation(tree.as_fd(), propagation).context("set the mount source's propagation")?;
-    Ok(Some(tree))
-}
-
-/// The host's /dev/null, proven to be it before a container can have any say (CVE-2025-31133).
-fn clone_null() -> Result<OwnedFd> {
-    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let null = open("/dev/null", flags, Mode::empty()).context("open")?;
-    if !device::is_char(null.as_fd(), 1, 3) {
-        fail!(Code::System, "/dev/null is not character device 1:3");
-    }
-    mount::open_tree_clone_fd(null.as_fd(), false).context("clone")
-}
-
-fn here() -> BorrowedFd<'static> {
-    nix::fcntl::AT_FDCWD
-}
 
 /// What a container's init or an exec'd process needs besides its plan.
 pub struct Start {
@@ -167,13 +37,26 @@ pub struct Child {
 
 /// Makes init: one clone3 with every new namespace, in the cgroup where it can be cloned into.
 pub fn spawn(plan: &Plan, mut start: Start, cgroup: Option<BorrowedFd>) -> Result<Child> {
-    if let Some(file) = start.prepared.namespaces.remove(&Kind::Pid) {
-        // For our children alone: this process stays where it is.
-        namespace::join(file.as_fd(), Kind::Pid).context("join the pid namespace")?;
-    }
+    let bridge = plan.needs_bridge().then(|| Bridge::Files(std::mem::take(&mut start.prepared.namespaces)));
+    let origin = match start.prepared.namespaces.remove(&Kind::Pid) {
+        Some(file) => Some(leave_pid_namespace(&start.proc, file.as_fd())?),
+        None => None,
+    };
     let args = CloneArgs { namespaces: &plan.new_namespaces, cgroup, sibling: false };
     let no_other = |errno: Errno| Err(Error::from(errno));
-    clone_and_run(&args, &no_other, start, None, &plan.steps)
+    let child = clone_and_run(&args, bridge, &no_other, start, None, &plan.steps);
+    if let Some(origin) = origin {
+        // Hooks are the host's: they must not be born in the container's pid namespace.
+        namespace::join(origin.as_fd(), Kind::Pid).context("return to our own pid namespace")?;
+    }
+    child
+}
+
+/// Joins a pid namespace for the children to come, as this process stays where it is; and the way back.
+fn leave_pid_namespace(proc: &Proc, file: BorrowedFd) -> Result<OwnedFd> {
+    let origin = proc.open_own_namespace("pid").context("open our own pid namespace")?;
+    namespace::join(file, Kind::Pid).context("join the pid namespace")?;
+    Ok(origin)
 }
 
 /// Finds another cgroup to clone into, where the kernel refuses the first.
@@ -187,46 +70,59 @@ pub fn spawn_exec(
     cgroup: Option<BorrowedFd>,
     other: OtherCgroup,
 ) -> Result<Child> {
+    let args = CloneArgs { namespaces: &[], cgroup, sibling: false };
+    if plan.namespaces.contains(&Kind::User) {
+        // All at once, while the caller's rights count for each of them (`man 2 setns`).
+        let bridge = Bridge::Process(init, plan.namespaces.clone());
+        return clone_and_run(&args, Some(bridge), other, start, Some(Enter::Arrived), &plan.steps);
+    }
     if plan.namespaces.contains(&Kind::Pid) {
         namespace::join_process(init.as_fd(), &[Kind::Pid]).context("join the container's pid namespace")?;
     }
-    let args = CloneArgs { namespaces: &[], cgroup, sibling: false };
-    clone_and_run(&args, other, start, Some((init, plan.namespaces.clone())), &plan.steps)
+    let enter = Enter::Join(init, plan.namespaces.clone());
+    clone_and_run(&args, None, other, start, Some(enter), &plan.steps)
 }
 
 fn clone_and_run(
     args: &CloneArgs,
+    bridge: Option<Bridge>,
     other: OtherCgroup,
     start: Start,
-    enter: Option<(OwnedFd, Vec<Kind>)>,
+    enter: Option<Enter>,
     steps: &[Step],
 ) -> Result<Child> {
     let (parent_end, init_end) = channel::pair()?;
-    let cloned = match clone3(args) {
+    let first = CloneArgs { namespaces: if bridge.is_some() { &[] } else { args.namespaces }, ..*args };
+    // The maps of a child that is not dumpable could be written by root alone.
+    let exposed = first.namespaces.contains(&Kind::User) && !user_namespace::may_write_maps();
+    if exposed {
+        process::set_dumpable(true).context("become dumpable")?;
+    }
+    let cloned = match clone3(&first) {
         // The cgroup has controllers enabled for those below it (`man 7 cgroups`, no internal processes).
         Err(Errno::EBUSY) if args.cgroup.is_some() => match other(Errno::EBUSY) {
-            Ok(Some(cgroup)) => clone3(&CloneArgs { cgroup: Some(cgroup.as_fd()), ..*args }),
+            Ok(Some(cgroup)) => clone3(&CloneArgs { cgroup: Some(cgroup.as_fd()), ..first }),
             _ => Err(Errno::EBUSY),
         },
         cloned => cloned,
     };
-    let cloned = cloned.map_err(|errno| {
-        let error = Error::from(errno).context("make the container's process (clone3)");
-        match errno {
-            Errno::ENOSPC | Errno::EUSERS => {
-                error.hint("a limit in /proc/sys/user/max_*_namespaces is reached")
+    let cloned = cloned.map_err(|errno| explain(errno, args.namespaces, &start.proc))?;
+    match (cloned, bridge) {
+        (Cloned::Parent { pid, pidfd }, None) => {
+            if exposed {
+                process::set_dumpable(false).context("become undumpable")?;
             }
-            Errno::EAGAIN => error.hint("the cgroup's pids limit, or the caller's RLIMIT_NPROC, is reached"),
-            Errno::EBUSY => {
-                error.hint("the cgroup has controllers enabled for children (no internal processes)")
-            }
-            _ => error,
+            Ok(Child { pid, pidfd, channel: parent_end })
         }
-    })?;
-    match cloned {
-        Cloned::Parent { pid, pidfd } => Ok(Child { pid, pidfd, channel: parent_end }),
-        Cloned::Child => {
+        (Cloned::Parent { pidfd: bridge, .. }, Some(_)) => {
+            drop((init_end, start));
+            arrival(parent_end, bridge)
+        }
+        (Cloned::Child, bridge) => {
             drop(parent_end);
+            if let Some(bridge) = bridge {
+                bridge::cross(bridge, args.namespaces, &init_end);
+            }
             let context = Context {
                 channel: init_end,
                 gate: start.gate,
@@ -241,10 +137,39 @@ fn clone_and_run(
                 executable: None,
                 home: None,
                 in_cwd: false,
+                cwd: None,
+                filtered: false,
                 committed: false,
             };
             init::run(context, steps)
         }
+    }
+}
+
+/// Init, as the bridge announces it; the bridge itself is gone then.
+fn arrival(channel: ParentEnd, bridge: OwnedFd) -> Result<Child> {
+    let heard = channel.receive();
+    let ended = pidfd::reap(bridge.as_fd()).context("wait for the bridge")?;
+    match heard? {
+        Some(ToParent::Sibling(pid, pidfd)) => Ok(Child { pid, pidfd, channel }),
+        Some(ToParent::Failed(message)) => Err(Error::from_message(message)),
+        Some(other) => Err(Error::new(Code::Internal, format!("the bridge said {other:?}"))),
+        None => Err(Error::new(Code::Internal, format!("the bridge ended without a word: {ended:?}"))),
+    }
+}
+
+fn explain(errno: Errno, namespaces: &[Kind], proc: &Proc) -> Error {
+    let error = Error::from(errno).context("make the container's process (clone3)");
+    match errno {
+        Errno::ENOSPC | Errno::EUSERS | Errno::EPERM | Errno::EACCES => {
+            match user_namespace::obstacle(proc, namespaces) {
+                Some(hint) => error.hint(hint),
+                None => error,
+            }
+        }
+        Errno::EAGAIN => error.hint("the cgroup's pids limit, or the caller's RLIMIT_NPROC, is reached"),
+        Errno::EBUSY => error.hint("the cgroup has controllers enabled for children (no internal processes)"),
+        _ => error,
     }
 }
 
@@ -254,6 +179,12 @@ pub enum Event {
     RootfsReady,
     Terminal(OwnedFd),
     SeccompListener(OwnedFd),
+    /// `IdsMapped` is the answer.
+    MapIds {
+        mount: OwnedFd,
+        namespace: OwnedFd,
+        recursive: bool,
+    },
     Ready,
 }
 
@@ -284,7 +215,11 @@ impl Child {
             Some(ToParent::RootfsReady) => Ok(Event::RootfsReady),
             Some(ToParent::Terminal(master)) => Ok(Event::Terminal(master)),
             Some(ToParent::SeccompListener(listener)) => Ok(Event::SeccompListener(listener)),
+            Some(ToParent::MapIds { mount, namespace, recursive }) => {
+                Ok(Event::MapIds { mount, namespace, recursive })
+            }
             Some(ToParent::Ready) => Ok(Event::Ready),
+            Some(ToParent::Sibling(..)) => fail!(Code::Internal, "a second init was announced"),
             Some(ToParent::Failed(message)) => Err(Error::from_message(message)),
             None => Err(self.death()),
         }

@@ -17,6 +17,7 @@ mod hooks;
 mod host;
 mod mounts;
 mod namespaces;
+mod net_devices;
 mod paths;
 mod process;
 mod resources;
@@ -24,11 +25,13 @@ mod scheduling;
 mod seccomp;
 mod sysctl;
 mod unsupported;
+mod user_namespace;
 
 /// Facts of the call that validation needs besides the config.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Situation {
-    pub rootless: bool,
+    /// The caller is not root, not even of a user namespace of its own.
+    pub unprivileged: bool,
     pub systemd_cgroup: bool,
     pub no_pivot: bool,
 }
@@ -52,7 +55,8 @@ fn spec_on(spec: &Spec, situation: Situation, host: &Host) -> Findings {
         Some(process) => process::check(process, "/process", host, &mut findings),
         None => findings.add("/process", "process property must not be empty"),
     }
-    namespaces::check(spec, situation, &mut findings);
+    namespaces::check(spec, &mut findings);
+    user_namespace::check(spec, situation, &mut findings);
     mounts::check(spec, &mut findings);
     paths::check(spec, situation, &mut findings);
     hooks::check(spec, &mut findings);
@@ -61,6 +65,7 @@ fn spec_on(spec: &Spec, situation: Situation, host: &Host) -> Findings {
     sysctl::check(spec, &mut findings);
     seccomp::check(spec, &mut findings);
     scheduling::memory_policy(spec, &mut findings);
+    net_devices::check(spec, situation, &mut findings);
     unsupported::check(spec, &mut findings);
     findings
 }

@@ -2,18 +2,14 @@
 
 use oci_spec::runtime::Spec;
 
-use super::Situation;
 use super::findings::{Findings, check_text};
 use crate::bundle::namespaces::{self as wanted, entries, has, kind};
 use crate::linux::namespace::Kind;
 
-pub fn check(spec: &Spec, situation: Situation, findings: &mut Findings) {
+pub fn check(spec: &Spec, findings: &mut Findings) {
     check_entries(spec, findings);
     check_names(spec, findings);
-    check_mappings(spec, findings);
-    if situation.rootless && !has(spec, Kind::User) {
-        findings.add("/linux/namespaces", "rootless container requires user namespaces");
-    }
+    check_time(spec, findings);
 }
 
 fn check_entries(spec: &Spec, findings: &mut Findings) {
@@ -48,21 +44,28 @@ fn check_names(spec: &Spec, findings: &mut Findings) {
     }
 }
 
-fn check_mappings(spec: &Spec, findings: &mut Findings) {
-    let Some(linux) = spec.linux() else { return };
-    let given = [("uidMappings", linux.uid_mappings()), ("gidMappings", linux.gid_mappings())];
-    let given =
-        given.iter().find(|(_, mappings)| mappings.as_ref().is_some_and(|mappings| !mappings.is_empty()));
-    match (has(spec, Kind::User), given) {
-        (false, Some((field, _))) => {
-            let text = "user namespace mappings specified, but user namespace isn't enabled in the config";
-            findings.add(format!("/linux/{field}"), text);
+/// Offsets are for a time namespace that is made here (config-linux.md#offset-for-time-namespaces).
+fn check_time(spec: &Spec, findings: &mut Findings) {
+    let offsets = spec.linux().as_ref().and_then(|linux| linux.time_offsets().as_ref());
+    let Some(offsets) = offsets.filter(|offsets| !offsets.is_empty()) else { return };
+    let at = "/linux/timeOffsets";
+    match wanted::find(spec, Kind::Time) {
+        None => findings.add(
+            at,
+            "time namespace offsets specified, but time namespace isn't enabled in the config",
+        ),
+        Some((_, Some(_))) => findings.add(
+            at,
+            "time namespace enabled, but both namespace path and time offsets specified -- you may only provide one",
+        ),
+        Some((_, None)) => {}
+    }
+    for (clock, offset) in offsets {
+        if !matches!(clock.as_str(), "monotonic" | "boottime") {
+            findings.add(format!("{at}/{clock}"), format!("there are no offsets for clock {clock:?}"));
         }
-        (true, None) if wanted::is_new(spec, Kind::User) => {
-            let text =
-                "user namespaces enabled, but no namespace path to join nor mappings to apply specified";
-            findings.add("/linux/uidMappings", text);
+        if offset.nanosecs().is_some_and(|nanoseconds| nanoseconds >= 1_000_000_000) {
+            findings.add(format!("{at}/{clock}/nanosecs"), "nanosecs must be below 1000000000");
         }
-        _ => {}
     }
 }

@@ -159,7 +159,7 @@ fn exec_errors_are_in_runcs_words() {
 #[test]
 fn without_cgroups_everything_is_fine_and_nothing_is_done() {
     let Some(tree) = v1_tree() else { return };
-    let location = Manager::locate(&tree, Driver::Disabled, None, "box").unwrap();
+    let location = Manager::locate(&tree, Driver::Disabled, None, "box", false).unwrap();
     let manager = Manager::new(location);
     manager.create(&resources(json!({"memory": {"limit": 1}}))).unwrap();
     manager.apply(&resources(json!({"memory": {"limit": 1}}))).unwrap();
@@ -177,7 +177,7 @@ fn without_cgroups_everything_is_fine_and_nothing_is_done() {
 #[test]
 fn a_recorded_path_that_is_no_place_for_a_container_is_refused() {
     let Some(tree) = v1_tree() else { return };
-    let mut location = Manager::locate(&tree, Driver::Cgroupfs, Some("/x".as_ref()), "box").unwrap();
+    let mut location = Manager::locate(&tree, Driver::Cgroupfs, Some("/x".as_ref()), "box", false).unwrap();
     let memory = location.paths["memory"].clone();
     for (path, expected) in [
         ("/sys/fs/cgroup/memory", "is the top of a cgroup hierarchy"),

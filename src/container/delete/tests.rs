@@ -17,7 +17,7 @@ impl Group {
     fn new(name: &str) -> Self {
         let tree = CgroupTree::detect(&Proc::open().unwrap()).unwrap();
         let path = format!("/trug-test-{}-{name}", std::process::id());
-        let location = Manager::locate(&tree, Driver::Cgroupfs, Some(path.as_ref()), name).unwrap();
+        let location = Manager::locate(&tree, Driver::Cgroupfs, Some(path.as_ref()), name, false).unwrap();
         let (manager, sleeper) = (Manager::new(location), Sleeper::new());
         manager.create(&LinuxResources::default()).unwrap();
         manager.add(sleeper.pid()).unwrap();

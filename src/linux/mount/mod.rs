@@ -2,6 +2,7 @@
 //! No function here takes an absolute path once the mount namespace is new, but for `/` itself.
 
 mod context;
+mod kind;
 mod root;
 mod tree;
 
@@ -9,6 +10,7 @@ use bitflags::bitflags;
 use serde::Serialize;
 
 pub use context::FsContext;
+pub use kind::kind_of;
 pub use root::{chroot, move_root, pivot_root};
 pub use tree::{
     move_mount, move_mount_over_root, open_tree_clone, open_tree_clone_fd, set_attributes, set_idmap,

@@ -104,15 +104,17 @@ fn magic_links_are_refused() {
 }
 
 #[test]
-fn missing_directories_are_made_with_their_modes() {
+fn what_is_missing_is_made_with_its_exact_mode() {
     in_child(|| {
-        nix::sys::stat::umask(Mode::empty());
+        nix::sys::stat::umask(Mode::from_bits_truncate(0o777));
         let place = Place::new();
         place.directory("a");
         let handle = place.root.make_directory(Path::new("/a/b/c"), 0o1777).unwrap();
         assert!(place.names(&handle, "a/b/c"));
         let mode = |name| fs::metadata(place.path(name)).unwrap().permissions().mode() & 0o7777;
         assert_eq!((mode("a/b"), mode("a/b/c")), (0o755, 0o1777));
+        place.root.make_file(Path::new("a/d/file"), 0o640).unwrap();
+        assert_eq!((mode("a/d"), mode("a/d/file")), (0o755, 0o640));
         place.root.make_directory(Path::new("a/b/c"), 0o700).unwrap();
         assert_eq!(mode("a/b/c"), 0o1777, "what is there already is left alone");
     });

@@ -46,7 +46,9 @@ fn options(tree: &CgroupTree) -> Options<'_> {
         listen_fds: 0,
         notify_directory: None,
         cgroup_tree: tree,
+        cgroup_after_clone: false,
         kcore: true,
+        in_user_namespace: false,
     }
 }
 

@@ -51,6 +51,7 @@ fn run(program: &[u8], data: &[u8]) -> u32 {
                 1
             }
             0x05 => 1 + operand as usize,
+            0x45 => jump(accumulator & operand != 0),
             0x15 => jump(accumulator == operand),
             0x25 => jump(accumulator > operand),
             0x35 => jump(accumulator >= operand),
@@ -254,4 +255,67 @@ fn a_rule_that_cannot_be_compiled_is_refused_at_its_place() {
     .unwrap_err();
     assert_eq!(error.pointer(), Some("/linux/seccomp/syscalls/1"), "{error}");
     assert!(error.to_string().contains("rule for system call \"mkdir\""), "{error}");
+}
+
+const ENOSYS: u32 = ERRNO | 38;
+const X32_BIT: u32 = 0x4000_0000;
+// Newer than anything below.
+const FUTEX_WAITV: u32 = 449;
+
+fn denying(architectures: &[&str]) -> Filter {
+    let rules = json!([{"names": ["read", "mkdir", "clone"], "action": "SCMP_ACT_ALLOW"}]);
+    let json = json!({"defaultAction": "SCMP_ACT_ERRNO", "architectures": architectures, "syscalls": rules});
+    compile(&profile(json)).unwrap()
+}
+
+#[test]
+fn a_call_newer_than_the_profile_does_not_exist_and_an_older_one_is_forbidden() {
+    for architectures in
+        [&[][..], &["SCMP_ARCH_X86_64"], &["SCMP_ARCH_X86", "SCMP_ARCH_X32", "SCMP_ARCH_ARM"]]
+    {
+        let filter = denying(architectures);
+        for (number, expected) in [
+            (READ, ALLOW),
+            (MKDIR, ALLOW),
+            (MKDIR - 1, ERRNO | 1),
+            (MKDIR + 1, ENOSYS),
+            (PERSONALITY, ENOSYS),
+            (FUTEX_WAITV, ENOSYS),
+            (u32::MAX & !X32_BIT, ENOSYS),
+        ] {
+            assert_eq!(answer(&filter, X86_64, number, &[]), expected, "{architectures:?} {number}");
+        }
+    }
+}
+
+#[test]
+fn each_architecture_has_a_newest_call_of_its_own() {
+    let filter = denying(&["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"]);
+    // i386: clone is 120.
+    assert_eq!(answer(&filter, I386, 120, &[]), ALLOW);
+    assert_eq!(answer(&filter, I386, 119, &[]), ERRNO | 1);
+    assert_eq!(answer(&filter, I386, 121, &[]), ENOSYS);
+    assert_eq!(answer(&filter, X86_64, X32_BIT | MKDIR, &[]), ALLOW);
+    assert_eq!(answer(&filter, X86_64, X32_BIT | (MKDIR - 1), &[]), ERRNO | 1);
+    assert_eq!(answer(&filter, X86_64, X32_BIT | 400, &[]), ENOSYS);
+    assert_eq!(answer(&filter, 0xc000_00b7, 500, &[]), KILL_THREAD, "an architecture not in the profile");
+}
+
+#[test]
+fn x32_stays_forbidden_where_the_profile_has_it_not() {
+    let filter = denying(&["SCMP_ARCH_X86_64"]);
+    for number in [READ, MKDIR, 400] {
+        let answered = answer(&filter, X86_64, X32_BIT | number, &[]);
+        assert!(answered != ALLOW && answered != ENOSYS, "{number}: {answered:#x}");
+    }
+}
+
+#[test]
+fn what_is_allowed_by_default_is_not_made_to_vanish() {
+    for action in ["SCMP_ACT_ALLOW", "SCMP_ACT_LOG"] {
+        let rules = json!([{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO"}]);
+        let filter = compile(&profile(json!({"defaultAction": action, "syscalls": rules}))).unwrap();
+        let answered = answer(&filter, X86_64, FUTEX_WAITV, &[]);
+        assert!(answered == ALLOW || answered == 0x7ffc_0000, "{action}: {answered:#x}");
+    }
 }

@@ -20,15 +20,21 @@ pub fn resolve_executable(context: &mut Context, steps: &[Step]) -> Result<()> {
     let Some(command) = command(steps) else {
         fail!(Code::Internal, "the plan has no program");
     };
-    if variable(&command.env, "HOME").is_none() {
-        context.home = Some(home(context, steps));
-    }
+    find_home(context, steps);
     let Some(name) = command.args.first() else {
         fail!(Code::InvalidConfig, "args must not be empty");
     };
     let path = variable(&command.env, "PATH").unwrap_or("");
     context.executable = Some(find(name, path)?);
     Ok(())
+}
+
+/// Looks HOME up, if the environment has none and nobody has done it yet.
+pub fn find_home(context: &mut Context, steps: &[Step]) {
+    let wanted = command(steps).is_some_and(|command| variable(&command.env, "HOME").is_none());
+    if wanted && context.home.is_none() {
+        context.home = Some(home(context, steps));
+    }
 }
 
 /// The last value of a variable.

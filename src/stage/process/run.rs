@@ -1,28 +1,49 @@
 //! The last acts: the filter, the environment, the descriptors, execve.
 
 use std::ffi::{CString, NulError};
-use std::os::fd::{AsFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
 
 use super::command;
+use super::executable::find_home;
+use super::identity::hold_cwd;
 use crate::fail;
 use crate::linux::{fd, process, seccomp, signal};
 use crate::plan::{Command, Step};
-use crate::report::{Code, Context as _, Error, Result};
-use crate::stage::context::Context;
+use crate::report::{Code, Context as _, Error, Result, log};
+use crate::stage::context::{Context, Gate};
 
 /// Installs the filter that the parent compiled. A listener goes to the parent at once.
-pub fn load_seccomp(context: &Context) -> Result<()> {
-    let Some(filter) = &context.prepared.filter else {
+///
+/// A profile made for an older runtime forbids the newer calls of ours (openat2, close_range): what needs them is
+/// done before.
+pub fn load_seccomp(context: &mut Context, steps: &[Step]) -> Result<()> {
+    let Some(filter) = context.prepared.filter.take() else {
         fail!(Code::Internal, "the seccomp filter was not compiled");
     };
+    find_home(context, steps);
+    hold_cwd(context, steps);
+    close_before_filter(context, steps)?;
     let listener = seccomp::install(&filter.program, filter.flags).context("load the seccomp filter")?;
+    context.filtered = true;
     match listener {
         Some(listener) => context.channel.send_listener(listener.as_fd()),
         None => Ok(()),
     }
+}
+
+/// Closes what no step after the filter needs; the little that is left is close-on-exec.
+fn close_before_filter(context: &Context, steps: &[Step]) -> Result<()> {
+    let mut keep = vec![context.channel.raw()];
+    if let Gate::Fifo(fifo) = &context.gate {
+        keep.push(fifo.as_raw_fd());
+    }
+    keep.extend(context.cwd.as_ref().map(AsRawFd::as_raw_fd));
+    keep.extend(context.root.as_ref().map(|root| root.as_fd().as_raw_fd()));
+    keep.extend(log::descriptor().map(|file| file.as_raw_fd()));
+    fd::close_from(first_private_fd(steps), &keep).context("close descriptors")
 }
 
 /// The program's environment, HOME added where it had none.

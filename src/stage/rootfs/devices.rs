@@ -9,7 +9,7 @@ use nix::unistd::UnlinkatFlags;
 
 use super::root;
 use crate::linux::{device, mount};
-use crate::plan::{Device, DeviceKind};
+use crate::plan::Device;
 use crate::report::{Code, Context as _, Error, Result};
 use crate::stage::context::Context;
 
@@ -24,17 +24,12 @@ pub fn make_device(context: &mut Context, index: usize, node: &Device) -> Result
 
 fn make_node(context: &Context, node: &Device) -> Result<()> {
     let entry = root(context)?.make_parent(&node.path).context("make its directory")?;
-    let kind = match node.kind {
-        DeviceKind::Char => device::NodeKind::Char,
-        DeviceKind::Block => device::NodeKind::Block,
-        DeviceKind::Fifo => device::NodeKind::Fifo,
-    };
-    let made = device::Node { kind, major: node.major, minor: node.minor };
-    device::make_node(entry.parent.as_fd(), &entry.name, made, node.mode, node.uid, node.gid).context("mknod")
+    let (parent, made) = (entry.parent.as_fd(), node.identity());
+    device::make_node(parent, &entry.name, made, node.mode, node.uid, node.gid).context("mknod")
 }
 
 fn bind_device(context: &mut Context, index: usize, node: &Device) -> Result<()> {
-    let Some(source) = context.prepared.sources.remove(&index) else {
+    let Some(source) = context.prepared.trees.sources.remove(&index) else {
         return Err(Error::new(Code::Internal, "the host's node was not prepared"));
     };
     let target = root(context)?.make_file(&node.path, 0o644).context("make the bind's target")?;

@@ -57,7 +57,7 @@ fn mask(context: &mut Context, target: BorrowedFd) -> Result<()> {
 
 /// The parent's clone of the host's /dev/null, which it has proven to be char 1:3.
 fn null(context: &mut Context) -> Result<OwnedFd> {
-    match context.prepared.null.take() {
+    match context.prepared.trees.null.take() {
         Some(null) => Ok(null),
         None => fail!(Code::Internal, "/dev/null was not prepared"),
     }

@@ -10,7 +10,7 @@ mod root;
 pub use devices::{link_ptmx, make_device, make_symlink};
 pub use masks::{Masks, mask_path, readonly_path};
 pub use mounts::{mount, remount_readonly};
-pub use root::{attach, enter, enter_directory, make_directory, set_root_propagation};
+pub use root::{attach, enter, enter_directory, find_place, make_directory, set_root_propagation};
 
 use super::context::Context;
 use crate::linux::path::Root;

@@ -15,8 +15,9 @@ use crate::linux::mount::{self, Attr, Attributes, FsContext};
 use crate::linux::path::Root;
 use crate::plan::{FsOption, Mount, MountSource};
 use crate::report::{Code, Context as _, Error, Result};
+use crate::stage::channel::ToInit;
 use crate::stage::context::Context;
-use crate::stage::copy_up;
+use crate::stage::{copy_up, prepare};
 
 /// Carries one mount out.
 pub fn mount(context: &mut Context, index: usize, plan: &Mount) -> Result<()> {
@@ -39,7 +40,7 @@ fn source_name(plan: &Mount) -> String {
 fn carry_out(context: &mut Context, index: usize, plan: &Mount) -> Result<()> {
     let mounted = match &plan.source {
         MountSource::Bind { .. } => {
-            let Some(clone) = context.prepared.sources.remove(&index) else {
+            let Some(clone) = context.prepared.trees.sources.remove(&index) else {
                 fail!(Code::Internal, "the source was not prepared");
             };
             bind(context, plan, clone)?
@@ -47,11 +48,10 @@ fn carry_out(context: &mut Context, index: usize, plan: &Mount) -> Result<()> {
         MountSource::BindInside { source, recursive } => {
             let source = root(context)?.resolve(source).context("find the source in the root filesystem")?;
             let clone = mount::open_tree_clone_fd(source.as_fd(), *recursive).context("clone the source")?;
+            map_ids(context, index, plan, clone.as_fd())?;
             bind(context, plan, clone)?
         }
-        MountSource::Filesystem { kind, source, options, copy_up } => {
-            filesystem(context, plan, kind, source, options, *copy_up)?
-        }
+        MountSource::Filesystem { .. } => filesystem(context, index, plan)?,
         MountSource::Cgroup(layout) => cgroup::mount(context, plan, layout)?,
         MountSource::Remount { options } => remount(context, plan, options)?,
         MountSource::PropagationOnly => root(context)?.resolve(&plan.target).context("find the target")?,
@@ -95,14 +95,11 @@ fn set_flags(mounted: BorrowedFd, plan: &Mount) -> Result<()> {
 }
 
 /// A new filesystem.
-fn filesystem(
-    context: &Context,
-    plan: &Mount,
-    kind: &str,
-    source: &str,
-    options: &[FsOption],
-    copy: bool,
-) -> Result<OwnedFd> {
+fn filesystem(context: &mut Context, index: usize, plan: &Mount) -> Result<OwnedFd> {
+    let MountSource::Filesystem { kind, source, options, copy_up, instead } = &plan.source else {
+        fail!(Code::Internal, "this mount is no filesystem");
+    };
+    let host = context.prepared.trees.sources.remove(&index);
     let root = root(context)?;
     let before = root.resolve(&plan.target).ok();
     let target = match plan.plain_directory {
@@ -113,11 +110,34 @@ fn filesystem(
     if let Some(mode) = inherited_mode(kind, &options, before.as_ref())? {
         options.push(mode);
     }
-    let mounted = new_filesystem(kind, source, &options, plan.attributes)?;
-    if copy {
+    let mounted = match (new_filesystem(kind, source, &options, plan.attributes), host) {
+        (Err(error), Some(host)) if error.errno() == Some(Errno::EPERM) && instead.is_some() => {
+            mount::set_attributes(host.as_fd(), plan.attributes, true)
+                .context("set the host tree's flags")?;
+            host
+        }
+        (mounted, _) => mounted?,
+    };
+    map_ids(context, index, plan, mounted.as_fd())?;
+    if *copy_up {
         copy_up::tree(target.as_fd(), mounted.as_fd()).context("copy the directory up")?;
     }
     attach(root, &plan.target, mounted, target)
+}
+
+/// The ids of a mount that only the container could make.
+fn map_ids(context: &Context, index: usize, plan: &Mount, mounted: BorrowedFd) -> Result<()> {
+    let (Some(namespace), Some(idmap)) = (context.prepared.idmaps.get(&index), &plan.idmap) else {
+        return Ok(());
+    };
+    match prepare::map_ids(mounted, namespace.as_fd(), idmap.recursive) {
+        // A filesystem of the host: the parent has the right.
+        Err(error) if error.errno() == Some(Errno::EPERM) && context.user_namespace => {
+            context.channel.send_map_ids(mounted, namespace.as_fd(), idmap.recursive)?;
+            context.channel.expect(ToInit::IdsMapped)
+        }
+        mapped => mapped.context("map the mount's ids"),
+    }
 }
 
 /// A detached mount of a new filesystem.

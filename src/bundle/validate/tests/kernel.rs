@@ -200,7 +200,7 @@ fn a_sysctl_cannot_climb() {
 
 #[test]
 fn rootless_needs_a_user_namespace() {
-    let rootless = Situation { rootless: true, ..Situation::default() };
+    let rootless = Situation { unprivileged: true, ..Situation::default() };
     let found = found(&json!({}), rootless, &HOST);
     assert_eq!(found, ["rootless container requires user namespaces [/linux/namespaces]"]);
 }

@@ -4,7 +4,6 @@
 
 use std::fs::File;
 use std::io::{Read, Seek};
-use std::path::PathBuf;
 
 use libseccomp::{
     ScmpAction, ScmpArch, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall, ScmpVersion,
@@ -45,9 +44,6 @@ pub struct Filter {
     pub program: Vec<u8>,
     /// SECCOMP_FILTER_FLAG_*.
     pub flags: u64,
-    /// The socket that gets the listener's descriptor, if an action is SCMP_ACT_NOTIFY.
-    pub listener_path: Option<PathBuf>,
-    pub listener_metadata: Option<String>,
 }
 
 /// The profile, if there is one.
@@ -67,15 +63,16 @@ pub fn library_version() -> Result<String> {
 /// Rules that contradict each other, an architecture that libseccomp does not know, a program longer than the
 /// kernel takes.
 pub fn compile(profile: &LinuxSeccomp) -> Result<Filter> {
+    let program = program(profile).context("compile the seccomp profile").at("/linux/seccomp")?;
+    Ok(with_program(profile, program))
+}
+
+/// The filter of a profile whose program was compiled earlier.
+pub fn with_program(profile: &LinuxSeccomp, program: Vec<u8>) -> Filter {
     let flags = flags(profile);
     // The words of runc's debug line: its tests read the number.
     log::debug(format!("seccomp filter flags: {flags}"));
-    Ok(Filter {
-        program: program(profile).context("compile the seccomp profile").at("/linux/seccomp")?,
-        flags,
-        listener_path: profile.listener_path().clone().filter(|path| !path.as_os_str().is_empty()),
-        listener_metadata: profile.listener_metadata().clone().filter(|metadata| !metadata.is_empty()),
-    })
+    Filter { program, flags }
 }
 
 /// A profile without `flags` gets SPEC_ALLOW, for speed; an empty list gets none (runc).
@@ -111,9 +108,7 @@ fn program(profile: &LinuxSeccomp) -> Result<Vec<u8>> {
     for (index, rule) in rules(profile).iter().enumerate() {
         add(&mut filter, rule, default).at(format!("/linux/seccomp/syscalls/{index}"))?;
     }
-    let program = export(&filter)?;
-    // A stub that answers ENOSYS to system calls newer than the profile belongs here, in front of `program`.
-    checked(program)
+    checked([unknown::stub(profile)?, export(&filter)?].concat())
 }
 
 /// One entry: the same action for all its names.
@@ -234,6 +229,8 @@ fn checked(program: Vec<u8>) -> Result<Vec<u8>> {
     }
     Ok(program)
 }
+
+mod unknown;
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,108 @@
+//! What systemd is told and shows of a container.
+
+use serde_json::json;
+
+use super::{lacks_systemd, property, systemctl, unit};
+use crate::support::{Container, Invocation, Outcome, skip};
+
+#[test]
+fn a_container_is_a_delegated_scope_in_its_slice() -> Outcome {
+    if let Some(reason) = lacks_systemd() {
+        return skip(reason);
+    }
+    let container = Container::new()?;
+    container.detach()?;
+    for (name, expected) in [
+        ("ActiveState", "active"),
+        ("Slice", "system.slice"),
+        ("Delegate", "yes"),
+        ("Transient", "yes"),
+        ("ControlGroup", &container.cgroup),
+        ("MemoryAccounting", "yes"),
+        ("TasksAccounting", "yes"),
+    ] {
+        assert_eq!(property(&container, name)?, expected, "{name}");
+    }
+    let members: Vec<i32> = container.members()?.iter().map(|process| process.pid).collect();
+    assert_eq!(members, [container.init()?.pid]);
+    Ok(())
+}
+
+#[test]
+fn the_containers_cgroup_namespace_begins_at_its_scope() -> Outcome {
+    if let Some(reason) = lacks_systemd() {
+        return skip(reason);
+    }
+    let container = Container::with(|config| {
+        config.namespace("cgroup");
+    })?;
+    container.detach()?;
+    container.exec(&["cat", "/proc/1/cgroup"])?.prints("0::/");
+    container.exec(&["cat", "/proc/self/cgroup"])?.prints("0::/");
+    Ok(())
+}
+
+#[test]
+fn annotations_are_properties_of_the_unit() -> Outcome {
+    if let Some(reason) = lacks_systemd() {
+        return skip(reason);
+    }
+    let container = Container::with(|config| {
+        config["annotations"] = json!({
+            "org.systemd.property.TimeoutStopUSec": "uint64 123456789",
+            "org.systemd.property.CollectMode": "'inactive'",
+            "org.systemd.property.Documentation": "['man:trug(8)']",
+        });
+    })?;
+    container.create()?.ok();
+    assert_eq!(property(&container, "TimeoutStopUSec")?, "2min 3.456789s");
+    assert_eq!(property(&container, "CollectMode")?, "inactive");
+    assert_eq!(property(&container, "Documentation")?, "\"man:trug(8)\"");
+
+    for (name, value, expected) in [
+        ("TimeoutStopUSec", "uint64 lots", "value parse error"),
+        ("X2", "1", "name incorrect"),
+        ("NoSuchThing", "1", "unable to start unit"),
+    ] {
+        let container = Container::with(|config| {
+            config["annotations"] = json!({ format!("org.systemd.property.{name}"): value });
+        })?;
+        let output = container.create()?;
+        assert!(output.status() == 1 && output.stderr().contains(expected), "{name}: {output}");
+        assert_eq!(container.leftovers()?, Vec::<String>::new(), "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_unit_of_somebody_elses_is_left_alone() -> Outcome {
+    if let Some(reason) = lacks_systemd() {
+        return skip(reason);
+    }
+    let container = Container::new()?;
+    let name = unit(&container);
+    let words =
+        ["systemd-run", "--quiet", "--scope", "--unit", &name, "sh", "-c", "echo up; exec sleep 1000"];
+    let other = Invocation::new(words).spawn()?;
+    other.wait_for("up")?;
+    let output = container.create()?;
+    assert_eq!(output.status(), 1, "{output}");
+    container.delete_by_force()?.ok();
+    assert_eq!(property(&container, "ActiveState")?, "active");
+    systemctl(&["stop", &name])?.ok();
+    Ok(())
+}
+
+#[test]
+fn a_deleted_containers_unit_is_gone() -> Outcome {
+    if let Some(reason) = lacks_systemd() {
+        return skip(reason);
+    }
+    let container = Container::new()?;
+    container.detach()?;
+    container.stop()?;
+    container.delete()?.ok();
+    assert_eq!(property(&container, "ActiveState")?, "inactive");
+    assert_eq!(property(&container, "LoadState")?, "not-found");
+    Ok(())
+}

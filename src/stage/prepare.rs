@@ -1,0 +1,265 @@
+//! What must be opened with the host's view of files: the root filesystem's tree, sources of binds, namespaces.
+//!
+//! A privileged parent does it before the fork: what it reaches, the container's ids need not. An unprivileged
+//! one may clone no mount (`man 2 open_tree`), so init does that itself, in its own copy of the host's mounts,
+//! before it changes anything there. Nothing here leaves a trace on the host.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+
+use super::context::{Prepared, RootTree, Trees};
+use crate::fail;
+use crate::linux::mount::{self, Propagation, PropagationKind};
+use crate::linux::namespace::{self, Kind};
+use crate::linux::procfs::Proc;
+use crate::linux::{capability, device, userns};
+use crate::plan::seccomp::Filter;
+use crate::plan::{
+    Action, CgroupMount, Device, EnterRoot, IdMaps, Mount, MountIdmap, MountSource, Plan, Rootfs, Step,
+};
+use crate::report::{Code, Context as _, Error, Result};
+
+/// Opens everything of the host that a container's plan names, as far as the caller's rights go.
+///
+/// # Errors
+/// What cannot be opened, with its place in config.json.
+pub fn prepare(plan: &Plan, filter: Option<Filter>, proc: &Proc) -> Result<Prepared> {
+    let mut prepared = Prepared { filter, ..Prepared::default() };
+    for joined in &plan.joined_namespaces {
+        let file = open_namespace(&joined.path, joined.kind).at(joined.pointer.clone())?;
+        prepared.namespaces.insert(joined.kind, file);
+    }
+    prepare_idmaps(plan, &mut prepared, proc)?;
+    match may_clone_mounts() {
+        true => prepared.trees = open_trees(&plan.rootfs, &plan.steps, &prepared.idmaps)?,
+        false => prepared.unopened = Some(plan.rootfs.clone()),
+    }
+    Ok(prepared)
+}
+
+fn may_clone_mounts() -> bool {
+    capability::has_effective("SYS_ADMIN")
+}
+
+/// The trees that steps attach.
+pub fn open_trees(rootfs: &Rootfs, steps: &[Step], idmaps: &BTreeMap<usize, OwnedFd>) -> Result<Trees> {
+    let mut trees = Trees::default();
+    open_rootfs(rootfs, &mut trees).at("/root/path")?;
+    for (index, step) in steps.iter().enumerate() {
+        let opened = open_source(&step.action, rootfs.propagation, idmaps.get(&index));
+        let opened = match &step.pointer {
+            Some(pointer) => opened.at(pointer.clone()),
+            None => opened,
+        };
+        if let Some(tree) = opened? {
+            trees.sources.insert(index, tree);
+        }
+    }
+    if steps.iter().any(|step| matches!(step.action, Action::MaskPath(_))) {
+        trees.null = Some(clone_null().context("open the host's /dev/null to mask with")?);
+    }
+    Ok(trees)
+}
+
+/// Clones the container's cgroup directories, for plans that bind them. They must exist by now.
+pub fn prepare_cgroups<'a>(
+    plan: &Plan,
+    prepared: &mut Prepared,
+    directory_of: impl Fn(&str) -> Option<&'a Path>,
+) -> Result<()> {
+    if !may_clone_mounts() {
+        return Ok(());
+    }
+    for step in &plan.steps {
+        let Action::Mount(mount) = &step.action else { continue };
+        match &mount.source {
+            MountSource::Cgroup(CgroupMount::Unified { .. }) if plan.has_user_namespace() => {
+                clone_cgroup(prepared, "", directory_of(""))?;
+            }
+            // In a user namespace the kernel may refuse to mount what is not its own.
+            MountSource::Cgroup(CgroupMount::PerHierarchy { namespaced, hierarchies, .. })
+                if !namespaced || plan.has_user_namespace() =>
+            {
+                for hierarchy in hierarchies {
+                    let path = directory_of(hierarchy.data.as_deref().unwrap_or(""));
+                    clone_cgroup(prepared, &hierarchy.directory, path)?;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn clone_cgroup(prepared: &mut Prepared, directory: &str, path: Option<&Path>) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let tree = mount::open_tree_clone(here(), path, false)
+        .with_context(|| format!("open the container's cgroup {path:?}"))?;
+    prepared.cgroups.insert(directory.to_owned(), tree);
+    Ok(())
+}
+
+fn open_namespace(path: &Path, kind: Kind) -> Result<OwnedFd> {
+    let file = open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK, Mode::empty())
+        .with_context(|| format!("open {} namespace {path:?}", kind.spec_name()))?;
+    match namespace::kind_of(file.as_fd()) {
+        Some(found) if found == kind => Ok(file),
+        Some(found) => fail!(
+            Code::InvalidConfig,
+            "{path:?} is a namespace of type {}, not {}",
+            found.spec_name(),
+            kind.spec_name()
+        ),
+        None => fail!(Code::InvalidConfig, "{path:?} is not a namespace"),
+    }
+}
+
+/// A user namespace for every mount with mapped ids. Mounts with the same maps share one.
+fn prepare_idmaps(plan: &Plan, prepared: &mut Prepared, proc: &Proc) -> Result<()> {
+    let mut made: BTreeMap<IdMaps, OwnedFd> = BTreeMap::new();
+    for (index, step) in plan.steps.iter().enumerate() {
+        let Action::Mount(mount) = &step.action else { continue };
+        let Some(idmap) = &mount.idmap else { continue };
+        let namespace = idmap_namespace(plan, idmap, prepared.namespaces.get(&Kind::User), &mut made, proc)
+            .with_context(|| format!("map the ids of the mount at {:?}", mount.target));
+        let namespace = match &step.pointer {
+            Some(pointer) => namespace.at(pointer.clone()),
+            None => namespace,
+        };
+        prepared.idmaps.insert(index, namespace?);
+    }
+    Ok(())
+}
+
+fn idmap_namespace(
+    plan: &Plan,
+    idmap: &MountIdmap,
+    joined: Option<&OwnedFd>,
+    made: &mut BTreeMap<IdMaps, OwnedFd>,
+    proc: &Proc,
+) -> Result<OwnedFd> {
+    let copy = |fd: &OwnedFd| fd.try_clone().context("keep the user namespace");
+    let maps = match (&idmap.maps, joined, &plan.id_maps) {
+        (Some(maps), ..) => maps,
+        (None, Some(joined), _) => return copy(joined),
+        (None, None, Some(maps)) => maps,
+        (None, None, None) => fail!(Code::InvalidConfig, "there is no user namespace to take the maps from"),
+    };
+    if let Some(namespace) = made.get(maps) {
+        return copy(namespace);
+    }
+    let namespace =
+        userns::create(proc, &maps.uids, &maps.gids).context("make a user namespace with the maps")?;
+    let kept = copy(&namespace)?;
+    made.insert(maps.clone(), namespace);
+    Ok(kept)
+}
+
+/// The tree of the root filesystem, detached, cut off from the host's propagation as planned. Its top mount is private
+/// until the pivot: to a shared one pivot_root cannot move the old root (`man 2 pivot_root`).
+fn open_rootfs(rootfs: &Rootfs, trees: &mut Trees) -> Result<()> {
+    let path = rootfs.path.clone();
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let place =
+        open(&path, flags, Mode::empty()).with_context(|| format!("open root filesystem {path:?}"))?;
+    let tree = mount::open_tree_clone_fd(place.as_fd(), true)
+        .with_context(|| format!("clone the root filesystem {path:?}"))?;
+    let private = Propagation { kind: PropagationKind::Private, recursive: false };
+    mount::set_propagation(tree.as_fd(), rootfs.propagation)
+        .and_then(|()| mount::set_propagation(tree.as_fd(), private))
+        .context("set the root filesystem's propagation")?;
+    let shared_namespace = rootfs.enter == EnterRoot::Chroot;
+    trees.rootfs = Some(RootTree { tree, path, shared_namespace, place: None });
+    Ok(())
+}
+
+fn open_source(
+    action: &Action,
+    propagation: Propagation,
+    idmap: Option<&OwnedFd>,
+) -> Result<Option<OwnedFd>> {
+    match action {
+        Action::Mount(mount) => open_mount(mount, propagation, idmap),
+        Action::MakeDevice(node) if node.bind => open_device(node).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// The host's node, which must be the device that the config means.
+fn open_device(node: &Device) -> Result<OwnedFd> {
+    let path = &node.path;
+    let tree = mount::open_tree_clone(here(), path, false)
+        .with_context(|| format!("clone the host's {path:?}"))
+        .hint("in a user namespace a device is bound from the host, and must be there under its own name")?;
+    let found = device::describe(tree.as_fd()).with_context(|| format!("look at the host's {path:?}"))?;
+    if found != Some(node.identity()) {
+        fail!(
+            Code::InvalidConfig,
+            "the host's {path:?} is not the device {}:{} that is asked for",
+            node.major,
+            node.minor
+        );
+    }
+    Ok(tree)
+}
+
+fn open_mount(plan: &Mount, propagation: Propagation, idmap: Option<&OwnedFd>) -> Result<Option<OwnedFd>> {
+    let (source, recursive) = match &plan.source {
+        MountSource::Bind { source, recursive } => (source, *recursive),
+        MountSource::Filesystem { instead: Some(host), .. } => (host, true),
+        _ => return Ok(None),
+    };
+    let tree = match mount::open_tree_clone(here(), source, recursive) {
+        Ok(tree) => tree,
+        // Only where the filesystem itself cannot be mounted will it be missed.
+        Err(_) if matches!(plan.source, MountSource::Filesystem { .. }) => return Ok(None),
+        Err(Errno::EINVAL) => {
+            return Err(Errno::EINVAL).with_context(|| format!("clone the mount source {source:?}")).hint(
+                "the source may be an unbindable mount, or one with locked mounts below it: use rbind",
+            );
+        }
+        Err(errno) => return Err(errno).with_context(|| format!("clone the mount source {source:?}")),
+    };
+    if let (Some(namespace), Some(idmap)) = (idmap, &plan.idmap) {
+        map_ids(tree.as_fd(), namespace.as_fd(), idmap.recursive)
+            .with_context(|| format!("map the ids of the mount source {source:?}"))?;
+    }
+    let propagation = Propagation { recursive, ..propagation };
+    mount::set_propagation(tree.as_fd(), propagation).context("set the mount source's propagation")?;
+    Ok(Some(tree))
+}
+
+/// MOUNT_ATTR_IDMAP on a detached mount; the error names the filesystem that cannot.
+pub fn map_ids(tree: BorrowedFd, namespace: BorrowedFd, recursive: bool) -> Result<()> {
+    mount::set_idmap(tree, namespace, recursive).map_err(|errno| {
+        let error = Error::from(errno);
+        match errno {
+            Errno::EINVAL => {
+                error.context(format!("filesystem {} cannot map the ids of a mount", mount::kind_of(tree)))
+            }
+            Errno::EPERM => {
+                error.hint("mapping the ids of a mount takes CAP_SYS_ADMIN where its filesystem was mounted")
+            }
+            _ => error,
+        }
+    })
+}
+
+/// The host's /dev/null, proven to be it before a container can have any say (CVE-2025-31133).
+fn clone_null() -> Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let null = open("/dev/null", flags, Mode::empty()).context("open")?;
+    if !device::is_char(null.as_fd(), 1, 3) {
+        fail!(Code::System, "/dev/null is not character device 1:3");
+    }
+    mount::open_tree_clone_fd(null.as_fd(), false).context("clone")
+}
+
+fn here() -> BorrowedFd<'static> {
+    nix::fcntl::AT_FDCWD
+}
