@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -46,15 +45,15 @@ impl Container {
 
     /// The same with a changed config.
     pub fn with(change: impl FnOnce(&mut Config)) -> Result<Self> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let id = format!("it-{}-{number}", std::process::id());
+        // Names by chance, not by pid: another suite may run in another pid namespace.
+        let directory = tempfile::Builder::new().prefix("trug-it-").rand_bytes(8).tempdir()?;
+        let name = directory.path().file_name().context("a directory has a name")?.to_string_lossy();
+        let id = name.trim_start_matches("trug-").to_string();
         let (cgroup, cgroups_path) = match driver() {
-            Driver::Cgroupfs => (format!("/trug-{id}"), format!("/trug-{id}")),
-            Driver::Systemd => (format!("/system.slice/trug-{id}.scope"), format!("system.slice:trug:{id}")),
+            Driver::Cgroupfs => (format!("/{name}"), format!("/{name}")),
+            Driver::Systemd => (format!("/system.slice/{name}.scope"), format!("system.slice:trug:{id}")),
         };
         let marker = format!("TRUG_TEST={id}");
-        let directory = tempfile::Builder::new().prefix("trug-").tempdir()?;
         fs::create_dir(directory.path().join("state"))?;
         fs::create_dir(directory.path().join("bundle"))?;
         rootfs::fill(&directory.path().join("bundle/rootfs"))?;
