@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -18,7 +18,7 @@ fn expendable(container: &Container) -> anyhow::Result<(PathBuf, Vec<u8>)> {
     Ok((copy, before))
 }
 
-fn by_copy(container: &Container, copy: &PathBuf, words: &[&str]) -> Invocation {
+fn by_copy(container: &Container, copy: &Path, words: &[&str]) -> Invocation {
     let all = [copy.to_string_lossy().into_owned(), "--root".into()];
     let root = container.state_root().to_string_lossy().into_owned();
     let (key, value) = container.marker().split_once('=').unwrap_or_default();

@@ -101,6 +101,7 @@ impl Manager {
         self.unit.as_mut().map_or(Ok(()), |unit| unit.prepare(annotations, resources))
     }
 
+    #[cfg(test)]
     pub fn location(&self) -> &Location {
         &self.location
     }

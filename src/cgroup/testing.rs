@@ -147,10 +147,6 @@ impl Shell {
         self.0.wait().expect("wait").signal()
     }
 
-    pub fn is_running(&mut self) -> bool {
-        self.0.try_wait().expect("wait").is_none()
-    }
-
     /// The path in each hierarchy, from /proc.
     pub fn cgroups(&self) -> String {
         std::fs::read_to_string(format!("/proc/{}/cgroup", self.pid())).expect("its cgroups")

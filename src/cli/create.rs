@@ -7,7 +7,8 @@ use clap::Args;
 
 use super::values::{container_id, given, path};
 use crate::container::Globals;
-use crate::container::create::{self, CreateOptions};
+use crate::container::create;
+use crate::container::options::CreateOptions;
 use crate::report::Result;
 
 const AFTER: &str = "\

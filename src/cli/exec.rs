@@ -7,7 +7,8 @@ use clap::Args;
 
 use super::values::{container_id, given, given_text, path};
 use crate::container::Globals;
-use crate::container::exec::{self, ExecOptions};
+use crate::container::exec;
+use crate::container::options::ExecOptions;
 use crate::report::Result;
 
 const AFTER: &str = "\

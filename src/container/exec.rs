@@ -1,7 +1,6 @@
 //! `exec`: one more process in a running container, confined as the container's own is.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::sys::stat::fstat;
@@ -12,6 +11,7 @@ use super::exec_process;
 use super::foreground::Foreground;
 use super::handover::{self, Handover};
 use super::making::require_inherited;
+use super::options::ExecOptions;
 use super::state::{ProcessId, State, Status};
 use super::store::{Container, ContainerId};
 use super::{Globals, filter_cache, find, foreground, hooks};
@@ -29,29 +29,6 @@ use crate::stage::channel::ToInit;
 use crate::stage::context::{Gate, Prepared};
 use crate::stage::launch::{self, Child, Event, Start};
 use crate::stage::user_namespace;
-
-/// What the command line says.
-#[derive(Debug, Clone, Default)]
-pub struct ExecOptions {
-    pub console_socket: Option<PathBuf>,
-    pub cwd: Option<PathBuf>,
-    pub env: Vec<String>,
-    pub tty: bool,
-    pub user: Option<String>,
-    pub additional_gids: Vec<u32>,
-    pub process: Option<PathBuf>,
-    pub detach: bool,
-    pub pid_file: Option<PathBuf>,
-    pub process_label: Option<String>,
-    pub apparmor: Option<String>,
-    pub no_new_privs: bool,
-    pub caps: Vec<String>,
-    pub preserve_fds: u32,
-    pub cgroup: Vec<String>,
-    pub ignore_paused: bool,
-    pub pidfd_socket: Option<PathBuf>,
-    pub args: Vec<String>,
-}
 
 /// Runs a process in the container; its exit status, or 0 at once if detached.
 ///

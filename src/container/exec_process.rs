@@ -2,7 +2,7 @@
 
 use oci_spec::runtime::{Capabilities, Capability, LinuxCapabilities, Process, Spec};
 
-use super::exec::ExecOptions;
+use super::options::ExecOptions;
 use crate::bundle::load;
 use crate::fail;
 use crate::report::{Code, Context, Error, Result};

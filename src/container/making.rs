@@ -15,10 +15,10 @@ use oci_spec::runtime::{Hook, LinuxResources, Spec};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::create::CreateOptions;
 use super::globals::in_user_namespace;
 use super::handover::{self, Handover};
 use super::notify::NotifyRelay;
+use super::options::CreateOptions;
 use super::state::{FORMAT, Phase, ProcessId, State};
 use super::store::{Container, ContainerId, START_FIFO, Store};
 use super::{Globals, filter_cache, foreground, hooks};

@@ -19,6 +19,7 @@ pub mod kill;
 pub mod list;
 mod making;
 mod notify;
+pub mod options;
 pub mod pause;
 pub mod ps;
 pub mod run;

@@ -109,14 +109,12 @@ impl NotifyRelay {
         let doing = || format!("notify {:?}", self.manager);
         let (client, address) = self.connect().with_context(doing)?;
         let send = |text: &str, fds: &[i32]| {
-            let control: Vec<_> = (!fds.is_empty())
-                .then(|| nix::sys::socket::ControlMessage::ScmRights(fds))
-                .into_iter()
-                .collect();
+            let rights = [nix::sys::socket::ControlMessage::ScmRights(fds)];
+            let control = if fds.is_empty() { &rights[..0] } else { &rights[..] };
             sendmsg(
                 std::os::fd::AsRawFd::as_raw_fd(&client),
                 &[std::io::IoSlice::new(text.as_bytes())],
-                &control,
+                control,
                 MsgFlags::MSG_NOSIGNAL,
                 Some(&address),
             )

@@ -42,6 +42,7 @@ pub fn names() -> Vec<String> {
 }
 
 /// Does this build know the name, and this kernel the capability?
+#[cfg(test)]
 pub fn is_known_to_kernel(name: &str) -> bool {
     find(name).is_ok_and(|capability| in_bounding(capability.index().into()).is_ok())
 }

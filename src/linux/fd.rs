@@ -1,10 +1,10 @@
 //! Descriptors: bounded reads, whole writes, closing all but a few.
 //! Nothing here may leave a descriptor open across an exec by accident.
 
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
-use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
-use nix::sys::stat::{Mode, SFlag, fstat, major, minor};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::stat::{SFlag, fstat, major, minor};
 use nix::unistd::Uid;
 
 use super::syscall::{done, over_interrupts};
@@ -89,22 +89,6 @@ pub fn read_to_end(fd: BorrowedFd, limit: usize) -> Result<Vec<u8>> {
     }
 }
 
-/// Opens /dev/null in place of those of 0, 1, 2 that are closed, so that nothing of ours lands there.
-pub fn ensure_stdio() -> Result<()> {
-    for number in libc::STDIN_FILENO..=libc::STDERR_FILENO {
-        if is_open(number) {
-            continue;
-        }
-        let null = nix::fcntl::open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?;
-        place(std::os::fd::AsFd::as_fd(&null), number, false)?;
-        if null.as_raw_fd() == number {
-            // It is the program's standard stream from here on.
-            std::mem::forget(null);
-        }
-    }
-    Ok(())
-}
-
 /// Gives stdin, stdout and stderr to `uid`, so that a program that is not root can re-open them (runc's fixStdioPermissions).
 ///
 /// The group stays. Left alone are /dev/null and what is the user's already; an owner that this user namespace does not
@@ -124,10 +108,11 @@ pub fn own_stdio(uid: u32) -> Result<()> {
     Ok(())
 }
 
-/// Takes over an inherited descriptor by number. The caller must be the only one to do so, and it must be open (`is_open`).
-pub fn adopt(fd: RawFd) -> OwnedFd {
+/// Takes over an inherited descriptor by number. The caller must be the only one to do so, and it must be open.
+#[cfg(test)]
+pub fn adopt(fd: RawFd) -> std::os::fd::OwnedFd {
     // SAFETY: an inherited descriptor has no owner in this process until this call.
-    unsafe { OwnedFd::from_raw_fd(fd) }
+    unsafe { std::os::fd::FromRawFd::from_raw_fd(fd) }
 }
 
 fn is_null(stat: &nix::sys::stat::FileStat) -> bool {
@@ -156,6 +141,10 @@ mod tests {
 
     use super::super::testing::in_child;
     use super::*;
+    use std::os::fd::OwnedFd;
+
+    use nix::fcntl::OFlag;
+    use nix::sys::stat::Mode;
 
     fn null() -> OwnedFd {
         nix::fcntl::open("/dev/null", OFlag::O_RDWR, Mode::empty()).unwrap()
@@ -234,20 +223,6 @@ mod tests {
                     assert_eq!(status, nix::sys::wait::WaitStatus::Exited(child, 0));
                 }
             }
-        });
-    }
-
-    #[test]
-    fn closed_standard_streams_become_dev_null_and_open_ones_stay() {
-        in_child(|| {
-            let before = fstat(borrow(2).unwrap()).unwrap();
-            close_range(0, 1, 0).unwrap();
-            ensure_stdio().unwrap();
-            for number in [0, 1] {
-                assert!(is_null(&fstat(borrow(number).unwrap()).unwrap()));
-                assert_eq!(flags(number), FdFlag::empty(), "a standard stream survives exec");
-            }
-            assert_eq!(fstat(borrow(2).unwrap()).unwrap().st_ino, before.st_ino);
         });
     }
 

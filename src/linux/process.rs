@@ -60,10 +60,6 @@ pub fn raw_cwd() -> Result<PathBuf> {
     Ok(PathBuf::from(OsString::from_vec(buffer)))
 }
 
-pub fn change_directory(path: &Path) -> Result<()> {
-    nix::unistd::chdir(path)
-}
-
 /// personality(2) domain and flags.
 pub fn set_personality(persona: u64) -> Result<()> {
     let persona = libc::c_ulong::try_from(persona).map_err(|_| Errno::EINVAL)?;
@@ -129,7 +125,7 @@ mod tests {
     fn a_cwd_outside_the_root_says_so() {
         let scratch = Scratch::new();
         in_child(|| {
-            change_directory(Path::new("/usr")).unwrap();
+            nix::unistd::chdir("/usr").unwrap();
             assert_eq!(raw_cwd().unwrap(), Path::new("/usr"));
             nix::unistd::chroot(scratch.path()).unwrap();
             assert!(raw_cwd().unwrap().starts_with("(unreachable)"));
@@ -140,7 +136,7 @@ mod tests {
     fn a_removed_cwd_is_enoent() {
         in_child(|| {
             let scratch = Scratch::new();
-            change_directory(scratch.path()).unwrap();
+            nix::unistd::chdir(scratch.path()).unwrap();
             drop(scratch);
             assert_eq!(raw_cwd(), Err(Errno::ENOENT));
         });

@@ -1,6 +1,8 @@
 //! Resource limits by their POSIX names.
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+#[cfg(test)]
+use nix::sys::resource::getrlimit;
+use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::Pid;
 
 use super::syscall::done;
@@ -51,6 +53,7 @@ pub fn set_of(pid: Pid, name: &str, soft: u64, hard: u64) -> Result<()> {
 }
 
 /// (soft, hard)
+#[cfg(test)]
 pub fn get(name: &str) -> Result<(u64, u64)> {
     getrlimit(resource(name).ok_or(Errno::EINVAL)?)
 }

@@ -21,5 +21,4 @@ mod sysctl;
 #[cfg(test)]
 mod golden;
 
-pub use crate::bundle::mount_options;
 pub use types::*;

@@ -29,7 +29,6 @@ pub enum Format {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     Debug,
-    Info,
     Warning,
     Error,
 }
@@ -38,7 +37,6 @@ impl Level {
     fn name(self) -> &'static str {
         match self {
             Level::Debug => "debug",
-            Level::Info => "info",
             Level::Warning => "warning",
             Level::Error => "error",
         }

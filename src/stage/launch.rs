@@ -258,9 +258,4 @@ impl Child {
         let _ = pidfd::send_signal(self.pidfd.as_fd(), nix::libc::SIGKILL);
         let _ = pidfd::reap(self.pidfd.as_fd());
     }
-
-    /// Gives up the conversation and keeps the process.
-    pub fn into_pidfd(self) -> OwnedFd {
-        self.pidfd
-    }
 }

@@ -95,11 +95,10 @@ fn run_tool(which: Which, pid: Pid, map: &[IdMap]) -> Result<()> {
 /// On PATH, in absolute directories alone.
 fn find_tool(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    let found = std::env::split_paths(&path)
+    std::env::split_paths(&path)
         .filter(|directory| directory.is_absolute())
         .map(|directory| directory.join(name))
-        .find(|file| process::is_executable(file).is_ok());
-    found
+        .find(|file| process::is_executable(file).is_ok())
 }
 
 /// Root of the namespace. What is made from here on belongs to the container.

@@ -247,28 +247,6 @@ fn a_superblock_is_reconfigured_by_its_mount() {
     });
 }
 
-#[test]
-fn unmount_takes_one_component_and_no_symlink_and_keeps_the_cwd() {
-    let scratch = Scratch::new();
-    let target = scratch.join("target");
-    fs::create_dir(&target).unwrap();
-    std::os::unix::fs::symlink("target", scratch.join("link")).unwrap();
-    in_child(|| {
-        own_namespace();
-        std::env::set_current_dir("/usr").unwrap();
-        let parent = directory(scratch.path().to_str().unwrap());
-        move_mount(tmpfs().as_fd(), directory(target.to_str().unwrap()).as_fd()).unwrap();
-        fs::write(target.join("inside"), "").unwrap();
-        for name in [c"link", c"", c"./target", c"missing"] {
-            assert!(unmount(parent.as_fd(), name).is_err(), "{name:?}");
-        }
-        assert!(target.join("inside").exists());
-        unmount(parent.as_fd(), c"target").unwrap();
-        assert!(!target.join("inside").exists());
-        assert_eq!(std::env::current_dir().unwrap(), Path::new("/usr"));
-    });
-}
-
 /// A tmpfs with a directory `proc` and a file that tells it from the host, attached over `/`.
 fn new_root() -> OwnedFd {
     let root = tmpfs();

@@ -5,13 +5,9 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 
 use nix::NixPath;
-use nix::fcntl::{OFlag, open};
-use nix::mount::{MntFlags, umount2};
-use nix::sys::stat::Mode;
-use nix::unistd::fchdir;
 
+use super::super::Result;
 use super::super::syscall::{descriptor, done};
-use super::super::{Errno, Result};
 use super::{Attributes, Propagation};
 
 /// MOUNT_ATTR_IDMAP (linux/mount.h), Linux 5.12.
@@ -88,20 +84,6 @@ pub(super) fn set_cwd_propagation(propagation: Propagation) -> Result<()> {
 pub fn set_idmap(mount: BorrowedFd, userns: BorrowedFd, recursive: bool) -> Result<()> {
     let raw = MountAttr { set: MOUNT_ATTR_IDMAP, userns: userns.as_raw_fd() as u64, ..MountAttr::default() };
     mount_setattr(mount.as_raw_fd(), c"", AT_EMPTY_PATH | recursion(recursive), &raw)
-}
-
-/// umount2(MNT_DETACH) of a mount reached as one `name` in `dir`; never follows a symlink.
-///
-/// There is no umountat, so this goes through the working directory and comes back.
-pub fn unmount(dir: BorrowedFd, name: &CStr) -> Result<()> {
-    if name.is_empty() || name.to_bytes().contains(&b'/') {
-        return Err(Errno::EINVAL);
-    }
-    let back = open(c".", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
-    fchdir(dir)?;
-    let outcome = umount2(name, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW);
-    fchdir(&back)?;
-    outcome
 }
 
 fn recursion(recursive: bool) -> libc::c_uint {
