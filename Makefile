@@ -11,7 +11,7 @@ BUILD_PACKAGES := gcc libc6-dev libseccomp-dev pkg-config
 TEST_PACKAGES := busybox-static strace mmdebstrap debian-archive-keyring procps iproute2 util-linux
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: build demo examples test lint install clean help
+.PHONY: build demo examples test test-guest lint install clean help
 
 build: ## build the release binary
 	@integration/packages $(BUILD_PACKAGES)
@@ -33,6 +33,9 @@ test: ## run unit and integration tests; the last line has the counts
 	@$(AS_ROOT) integration/debian-rootfs
 	@integration/run-tests
 
+test-guest: ## run the cgroup tests in a guest with cgroup v2 and systemd (slow; QEMU)
+	@$(AS_ROOT) integration/guest/run
+
 lint: ## check format, clippy, and the floors of the house
 	@integration/packages $(BUILD_PACKAGES)
 	cargo fmt --check
@@ -49,4 +52,4 @@ clean: ## remove what was built
 	rm -rf $(EXAMPLES:%=bundle-examples/%/rootfs)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -2,8 +2,9 @@
 
 use super::pointer;
 
-/// The pointer of the innermost value that contains the byte before `end`, or ends with it. The text must be JSON
-/// that has parsed once, without whitespace (as serde_json writes it).
+/// The pointer of the innermost value that begins at `end`, contains the byte before it, or ends with that: serde_json
+/// stops before a value of the wrong kind, and after one of the wrong content. The text must be JSON that has parsed
+/// once, without whitespace (as serde_json writes it).
 pub fn value_before(text: &[u8], end: usize) -> String {
     let mut walk = Walk { text, at: 0, end, path: Vec::new(), found: None };
     walk.value();
@@ -29,7 +30,7 @@ impl Walk<'_> {
             Some(b'"') => drop(self.string()),
             _ => self.scalar(),
         }
-        if self.found.is_none() && (begin + 1..=self.at).contains(&self.end) {
+        if self.found.is_none() && (begin..=self.at).contains(&self.end) {
             let pointer = self.path.iter().fold(String::new(), |object, name| pointer::member(&object, name));
             self.found = Some(pointer);
         }
@@ -100,6 +101,8 @@ mod tests {
     fn a_place_is_that_of_the_innermost_value() {
         let text = br#"{"a":[1,{"b/c":"x\"y"}],"d":true}"#;
         let cases = [
+            (r#"{"a":"#, "/a"),
+            (r#"{"a":[1,{"b/c":"#, "/a/1/b~1c"),
             (r#"{"a":[1"#, "/a/0"),
             (r#"{"a":[1,{"b/c":"x\"y""#, "/a/1/b~1c"),
             (r#"{"a":[1,{"b/c":"x\"y"}"#, "/a/1"),

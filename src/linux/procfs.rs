@@ -9,6 +9,7 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2, readlinkat}
 use nix::sys::stat::{Mode, fstat};
 use nix::sys::statfs::{FsType, PROC_SUPER_MAGIC, fstatfs};
 use nix::unistd::Pid;
+use procfs::FromRead;
 
 use super::syscall::over_interrupts;
 use super::{Errno, Result};
@@ -143,13 +144,8 @@ pub struct ProcessStat {
 impl ProcessStat {
     /// `man 5 proc_pid_stat`. The name of the program, field 2, may hold spaces and parentheses: the last one ends it.
     fn parse(text: &[u8]) -> Option<Self> {
-        let end_of_name = text.iter().rposition(|&byte| byte == b')')?;
-        let mut fields = str::from_utf8(&text[end_of_name + 1..]).ok()?.split_ascii_whitespace();
-        let state = fields.next()?.chars().next()?;
-        let parent = fields.next()?.parse().ok()?;
-        // Fields 5 to 21 lie between.
-        let start_time = fields.nth(17)?.parse().ok()?;
-        Some(Self { state, parent, start_time })
+        let stat = procfs::process::Stat::from_read(text).ok()?;
+        Some(Self { state: stat.state, parent: stat.ppid, start_time: stat.starttime })
     }
 }
 
@@ -289,7 +285,8 @@ mod tests {
 
     #[test]
     fn stat_is_parsed_around_any_program_name() {
-        let tail = "S 42 1 1 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 98765 0 0";
+        let tail = "S 42 1 1 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 98765 0 0 18446744073709551615 1 1 0 0 0 0 0 0 0 \
+                    0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0";
         let expected = ProcessStat { state: 'S', parent: 42, start_time: 98765 };
         for name in ["sh", "a b", ") (", "x) R 1 (y", ""] {
             assert_eq!(
