@@ -42,6 +42,8 @@ fn carry_out_all(context: &mut Context, steps: &[Step]) -> Result<Never> {
     log::debug("child process in init()");
     context.channel.expect(ToInit::Placed)?;
     enter_container(context)?;
+    // runc's words, which people look for in a debug log.
+    log::debug("nsexec container setup: in the container's own namespaces, but for those that are joined");
     for (index, step) in steps.iter().enumerate() {
         carry_out(context, index, step, steps).map_err(|error| match &step.pointer {
             Some(pointer) => error.at(pointer.clone()),
@@ -68,7 +70,6 @@ fn enter_container(context: &mut Context) -> Result<()> {
         let mask = linux::scheduler::cpu_affinity_mask().context("read the CPU affinity")?;
         log::debug(format!("nsexec: affinity: {mask}"));
     }
-    log::debug("nsexec container setup: joined the container's namespaces");
     context.root = Some(Root::current().context("open the container's root")?);
     Ok(())
 }
