@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::config::Config;
 use crate::support::invocation::runtime;
-use crate::support::{Container, Invocation, Outcome, is_peer, skip};
+use crate::support::{Container, Invocation, Outcome, is_peer, program, skip};
 
 const UID: u32 = 100_000;
 const GID: u32 = 200_000;
@@ -255,7 +255,7 @@ fn as_user(container: &Container, words: &[&str]) -> anyhow::Result<Invocation> 
     let home = container.path("");
     let own = home.join("trug");
     if !own.exists() {
-        fs::copy(runtime(), &own)?;
+        program::copy(&runtime(), &own)?;
         give(&home, USER.parse()?, USER.parse()?)?;
     }
     let invocation = Invocation::new([own.as_os_str()]).arg("--root").arg(home.join("users"));

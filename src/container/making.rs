@@ -266,6 +266,7 @@ impl Work {
         let paths = &self.state.cgroup.paths;
         prepare::prepare_cgroups(&blueprint.plan, &mut prepared, |key| paths.get(key).map(PathBuf::as_path))?;
 
+        let to_lend = prepared.to_lend()?;
         let start = Start {
             gate: self.gate(order)?,
             proc: Proc::open().context("open /proc")?,
@@ -288,6 +289,9 @@ impl Work {
         }
         if !blueprint.plan.needs_bridge() {
             user_namespace::adjust_oom_score(&blueprint.proc, pid, &blueprint.plan.privileged)?;
+        }
+        if let Some(idmaps) = to_lend {
+            child.lend_mounts(&blueprint.plan, &idmaps, &blueprint.proc)?;
         }
         child.tell(ToInit::Placed)?;
 

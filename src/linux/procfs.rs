@@ -61,7 +61,13 @@ impl Proc {
         Ok(namespace)
     }
 
-    /// The same of the calling process: `time_for_children` and the like.
+    /// The root directory of a process, in its mount namespace (a magic link, as above).
+    pub fn open_root(&self, pid: Pid) -> Result<OwnedFd> {
+        let directory = self.open_pid(pid, "", OFlag::O_PATH | OFlag::O_DIRECTORY)?;
+        open_link(&directory, "root", OFlag::O_PATH | OFlag::O_DIRECTORY)
+    }
+
+    /// A namespace file of the calling process: `time_for_children` and the like.
     pub fn open_own_namespace(&self, name: &str) -> Result<OwnedFd> {
         self.open_namespace(self.own_pid()?, name)
     }

@@ -1,7 +1,7 @@
 //! What must be opened with the host's view of files: the root filesystem's tree, sources of binds, namespaces.
 //!
-//! A privileged parent does it before the fork: what it reaches, the container's ids need not. An unprivileged
-//! one may clone no mount (`man 2 open_tree`), so init does that itself, in its own copy of the host's mounts,
+//! A privileged parent does it before the fork: what it reaches, the container's ids need not. For a container in a user
+//! namespace it does so after, in that one's mount namespace (`lender`). An unprivileged one may clone no mount (`man 2 open_tree`), so init does that itself, in its own copy of the host's mounts,
 //! before it changes anything there. Nothing here leaves a trace on the host.
 
 use std::collections::BTreeMap;
@@ -12,16 +12,14 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
-use super::context::{Prepared, RootTree, Trees};
+use super::context::{Prepared, RootTree, Trees, Unopened};
 use crate::fail;
 use crate::linux::mount::{self, Propagation, PropagationKind};
 use crate::linux::namespace::{self, Kind};
 use crate::linux::procfs::Proc;
 use crate::linux::{capability, device, userns};
 use crate::plan::seccomp::Filter;
-use crate::plan::{
-    Action, CgroupMount, Device, EnterRoot, IdMaps, Mount, MountIdmap, MountSource, Plan, Rootfs, Step,
-};
+use crate::plan::{Action, CgroupMount, Device, IdMaps, Mount, MountIdmap, MountSource, Plan, Rootfs, Step};
 use crate::report::{Code, Context as _, Error, Result};
 
 /// Opens everything of the host that a container's plan names, as far as the caller's rights go.
@@ -36,10 +34,25 @@ pub fn prepare(plan: &Plan, filter: Option<Filter>, proc: &Proc) -> Result<Prepa
     }
     prepare_idmaps(plan, &mut prepared, proc)?;
     match may_clone_mounts() {
+        true if must_lock_mounts(plan) => prepared.unopened = Some(Unopened::ToCome(plan.rootfs.clone())),
         true => prepared.trees = open_trees(&plan.rootfs, &plan.steps, &prepared.idmaps)?,
-        false => prepared.unopened = Some(plan.rootfs.clone()),
+        false => prepared.unopened = Some(Unopened::ForInit(plan.rootfs.clone())),
     }
     Ok(prepared)
+}
+
+/// A mount namespace of another user namespace, which the kernel copies with its mounts locked: see `lender`.
+fn must_lock_mounts(plan: &Plan) -> bool {
+    plan.has_user_namespace() && plan.new_namespaces.contains(&Kind::Mount)
+}
+
+impl Prepared {
+    /// What the one who opens the trees later needs for it: copies, since init has the others.
+    pub fn to_lend(&self) -> Result<Option<BTreeMap<usize, OwnedFd>>> {
+        let Some(Unopened::ToCome(_)) = &self.unopened else { return Ok(None) };
+        let copies = self.idmaps.iter().map(|(index, namespace)| Ok((*index, namespace.try_clone()?)));
+        copies.collect::<Result<_>>().context("keep the maps of mounts").map(Some)
+    }
 }
 
 fn may_clone_mounts() -> bool {
@@ -49,7 +62,7 @@ fn may_clone_mounts() -> bool {
 /// The trees that steps attach.
 pub fn open_trees(rootfs: &Rootfs, steps: &[Step], idmaps: &BTreeMap<usize, OwnedFd>) -> Result<Trees> {
     let mut trees = Trees::default();
-    open_rootfs(rootfs, &mut trees).at("/root/path")?;
+    trees.rootfs = Some(open_rootfs(rootfs).at("/root/path")?);
     for (index, step) in steps.iter().enumerate() {
         let opened = open_source(&step.action, rootfs.propagation, idmaps.get(&index));
         let opened = match &step.pointer {
@@ -175,20 +188,17 @@ fn idmap_namespace(
 
 /// The tree of the root filesystem, detached, cut off from the host's propagation as planned. Its top mount is private
 /// until the pivot: to a shared one pivot_root cannot move the old root (`man 2 pivot_root`).
-fn open_rootfs(rootfs: &Rootfs, trees: &mut Trees) -> Result<()> {
-    let path = rootfs.path.clone();
+fn open_rootfs(rootfs: &Rootfs) -> Result<RootTree> {
+    let path = &rootfs.path;
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let place =
-        open(&path, flags, Mode::empty()).with_context(|| format!("open root filesystem {path:?}"))?;
+    let place = open(path, flags, Mode::empty()).with_context(|| format!("open root filesystem {path:?}"))?;
     let tree = mount::open_tree_clone_fd(place.as_fd(), true)
         .with_context(|| format!("clone the root filesystem {path:?}"))?;
     let private = Propagation { kind: PropagationKind::Private, recursive: false };
     mount::set_propagation(tree.as_fd(), rootfs.propagation)
         .and_then(|()| mount::set_propagation(tree.as_fd(), private))
         .context("set the root filesystem's propagation")?;
-    let shared_namespace = rootfs.enter == EnterRoot::Chroot;
-    trees.rootfs = Some(RootTree { tree, path, shared_namespace, place: None });
-    Ok(())
+    Ok(RootTree::new(tree, rootfs))
 }
 
 fn open_source(
