@@ -15,7 +15,7 @@ use std::panic::PanicHookInfo;
 use std::process::{ExitCode, exit};
 
 use cli::Request;
-use report::{Code, Context, Error, Result, log};
+use report::{Code, Context, Error, Result, log, trace};
 
 /// Commands that enter a container: its processes must not reach this program's file.
 const ENTERING: [&str; 4] = ["create", "exec", "restore", "run"];
@@ -36,10 +36,14 @@ fn main() -> ExitCode {
             }
             fail_with(&misuse.error, misuse.status)
         }
-        Request::Carry(invocation) => match invocation.carry_out(sealed) {
-            Ok(status) => ExitCode::from(status),
-            Err(failure) => fail_with(&failure.error, failure.status),
-        },
+        Request::Carry(invocation) => {
+            let ended = invocation.carry_out(sealed);
+            trace::finish();
+            match ended {
+                Ok(status) => ExitCode::from(status),
+                Err(failure) => fail_with(&failure.error, failure.status),
+            }
+        }
     }
 }
 

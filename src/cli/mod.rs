@@ -23,6 +23,7 @@ mod size;
 mod spec;
 mod start;
 mod state;
+mod trace;
 mod update;
 mod values;
 mod version;
