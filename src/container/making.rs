@@ -291,8 +291,6 @@ impl Work {
         if let Some(owner) = blueprint.plan.cgroup.owner {
             self.manager.delegate(owner)?;
         }
-        self.state.init = Some(ProcessId::look_up(&blueprint.proc, pid).context("look at init")?);
-        self.container.save(&self.state)?;
         if let Some(maps) = &blueprint.plan.id_maps {
             user_namespace::write_maps(&blueprint.proc, pid, maps)?;
         }
@@ -300,7 +298,11 @@ impl Work {
             user_namespace::adjust_oom_score(&blueprint.proc, pid, &blueprint.plan.privileged)?;
         }
         child.tell(ToInit::Placed)?;
-        trace::done("place and record init");
+        trace::done("place init");
+        // Beside init's work: until the commit it dies with us, recorded or not.
+        self.state.init = Some(ProcessId::look_up(&blueprint.proc, pid).context("look at init")?);
+        self.container.save(&self.state)?;
+        trace::done("record init");
 
         self.converse(blueprint)?;
         self.hand_over(blueprint)?;
@@ -351,7 +353,9 @@ impl Work {
                     let (devices, pid) = (&blueprint.plan.net_devices, self.child()?.pid());
                     self.net_devices.move_all(devices, &blueprint.proc, pid)?;
                     self.run_runtime_hooks(blueprint)?;
-                    self.child()?.tell(ToInit::RuntimeHooksDone)?;
+                    if blueprint.plan.awaits_parent() {
+                        self.child()?.tell(ToInit::RuntimeHooksDone)?;
+                    }
                     trace::done("limits, network devices, hooks");
                 }
                 Event::MapIds { mount, namespace, recursive } => {

@@ -58,10 +58,10 @@ pub fn begin(target: &Path) -> Result<()> {
         true => scratch().context("make room for the trace")?,
         false => File::options()
             .create(true)
+            .write(true)
             .truncate(true)
-            .append(true)
             .mode(0o644)
-            .custom_flags(OFlag::O_CLOEXEC.bits())
+            .custom_flags((OFlag::O_CLOEXEC | OFlag::O_APPEND).bits())
             .open(target)
             .with_context(|| format!("open the trace file {target:?}"))?,
     };

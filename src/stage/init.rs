@@ -115,6 +115,7 @@ fn carry_out(context: &mut Context, index: usize, step: &Step, steps: &[Step]) -
             context.channel.send(Tag::RootfsReady)?;
             context.channel.expect(ToInit::RuntimeHooksDone)
         }
+        Action::AnnounceRootfs => context.channel.send(Tag::RootfsReady),
         Action::RunCreateContainerHooks(hooks) => {
             rootfs::enter_directory(context)?;
             let state = context.hook_state.to_json("creating", Some(std::process::id() as i32));
