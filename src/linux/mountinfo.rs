@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
+use super::syscall::done;
 use super::{Errno, Result};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,9 +64,18 @@ pub fn is_mount_root(fd: BorrowedFd) -> Result<bool> {
 fn statx(fd: BorrowedFd) -> Result<libc::statx> {
     // SAFETY: `struct statx` is plain numbers, for which zeros are valid.
     let mut stat: libc::statx = unsafe { std::mem::zeroed() };
+    // Not `libc::statx`: std refers to that one weakly, and link-time optimization can make our reference as weak; a
+    // static link then leaves it out, and the call goes to address zero.
     // SAFETY: an empty C string and a buffer of the right type, which both outlive the call.
-    Errno::result(unsafe {
-        libc::statx(fd.as_raw_fd(), c"".as_ptr(), libc::AT_EMPTY_PATH, libc::STATX_MNT_ID, &mut stat)
+    done(unsafe {
+        libc::syscall(
+            libc::SYS_statx,
+            fd.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            libc::STATX_MNT_ID,
+            &raw mut stat,
+        )
     })?;
     Ok(stat)
 }
