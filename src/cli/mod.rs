@@ -88,9 +88,11 @@ enum Command {
     Update(update::Update),
 }
 
+type Define = fn(clap::Command) -> clap::Command;
+
 /// How one command's definition is made. All of them together are a hundred pages of memory, which each start would
 /// touch.
-const DEFINITIONS: [(&str, fn(clap::Command) -> clap::Command); 17] = [
+const DEFINITIONS: [(&str, Define); 17] = [
     ("checkpoint", checkpoint::Checkpoint::augment_args),
     ("create", create::Create::augment_args),
     ("delete", delete::Delete::augment_args),

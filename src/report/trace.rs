@@ -7,7 +7,6 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -78,7 +77,7 @@ pub fn begin(target: &Path) -> Result<()> {
 fn scratch() -> Result<File> {
     let file = memfd_create("trace", MFdFlags::MFD_CLOEXEC)?;
     fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
-    Ok(File::from(OwnedFd::from(file)))
+    Ok(File::from(file))
 }
 
 fn clock(id: ClockId) -> u64 {
