@@ -64,19 +64,11 @@ pub fn is_mount_root(fd: BorrowedFd) -> Result<bool> {
 fn statx(fd: BorrowedFd) -> Result<libc::statx> {
     // SAFETY: `struct statx` is plain numbers, for which zeros are valid.
     let mut stat: libc::statx = unsafe { std::mem::zeroed() };
-    // Not `libc::statx`: std refers to that one weakly, and link-time optimization can make our reference as weak; a
-    // static link then leaves it out, and the call goes to address zero.
+    let (itself, flags, mask) = (c"".as_ptr(), libc::AT_EMPTY_PATH, libc::STATX_MNT_ID);
+    // The call itself and not libc's function: the standard library refers to that weakly, and in a static program
+    // whose crates are linked as one, the weak reference may be the one that is left, and lead nowhere.
     // SAFETY: an empty C string and a buffer of the right type, which both outlive the call.
-    done(unsafe {
-        libc::syscall(
-            libc::SYS_statx,
-            fd.as_raw_fd(),
-            c"".as_ptr(),
-            libc::AT_EMPTY_PATH,
-            libc::STATX_MNT_ID,
-            &raw mut stat,
-        )
-    })?;
+    done(unsafe { libc::syscall(libc::SYS_statx, fd.as_raw_fd(), itself, flags, mask, &raw mut stat) })?;
     Ok(stat)
 }
 
