@@ -61,8 +61,8 @@ fn may_clone_mounts() -> bool {
 
 /// The trees that steps attach.
 pub fn open_trees(rootfs: &Rootfs, steps: &[Step], idmaps: &BTreeMap<usize, OwnedFd>) -> Result<Trees> {
-    let mut trees = Trees::default();
-    trees.rootfs = Some(open_rootfs(rootfs).at("/root/path")?);
+    let root = open_rootfs(rootfs).at("/root/path")?;
+    let mut trees = Trees { rootfs: Some(root), ..Trees::default() };
     for (index, step) in steps.iter().enumerate() {
         let opened = open_source(&step.action, rootfs.propagation, idmaps.get(&index));
         let opened = match &step.pointer {
