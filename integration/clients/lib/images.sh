@@ -18,13 +18,13 @@ make_debian_tar() {
 	[ ! -d /debian/usr ] || tar -C /debian --exclude=./dev --exclude=./proc --exclude=./sys -cf "$IMAGES/debian.tar" .
 }
 
-# make_oci_archive LAYER.tar NAME ARCHIVE: what `podman load` and `ctr image import` read.
+# make_oci_archive LAYER.tar NAME ARCHIVE [COMMAND]: what `podman load` and `ctr image import` read.
 make_oci_archive() {
-	local layer=$1 name=$2 archive=$3 place=$IMAGES/oci-${2//[\/:]/-} diff
+	local layer=$1 name=$2 archive=$3 command=${4:-'["/bin/sh"]'} place=$IMAGES/oci-${2//[\/:]/-} diff
 	mkdir -p "$place/blobs/sha256"
 	diff=$(add_blob "$place" "$layer")
-	jq -n --arg diff "sha256:$diff" '{
-		architecture: "amd64", os: "linux", config: {Cmd: ["/bin/sh"], Env: ["PATH=/bin:/sbin:/usr/bin:/usr/sbin"]},
+	jq -n --arg diff "sha256:$diff" --argjson command "$command" '{
+		architecture: "amd64", os: "linux", config: {Cmd: $command, Env: ["PATH=/bin:/sbin:/usr/bin:/usr/sbin"]},
 		rootfs: {type: "layers", diff_ids: [$diff]}}' >"$place/config"
 	local config
 	config=$(add_blob "$place" "$place/config")

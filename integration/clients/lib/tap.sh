@@ -44,7 +44,7 @@ check() {
 		failures=$((failures + 1))
 		echo "not ok $checks - $name"
 		# What failed, and what came last; the daemons' logs tell the rest.
-		{ grep -m 1 '^FAILED' "$log"; tail -n 25 "$log" | grep -v -e '^FAILED' -e ' tap.sh:'; } | cut -c 1-300 | sed 's/^/#   /'
+		{ grep -m 1 '^FAILED' "$log"; tail -n 14 "$log" | grep -v -e '^FAILED' -e ' tap.sh:'; } | cut -c 1-300 | sed 's/^/#   /'
 	fi
 	[ -z "${TIMES:-}" ] || echo "#   $(awk "BEGIN { print $EPOCHREALTIME - $began }") s"
 	tidy_after_check >/dev/null 2>&1 || echo "#   tidying up after it failed"
