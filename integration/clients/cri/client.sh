@@ -18,7 +18,7 @@ start_client() {
 	start_containerd
 	# A pod's pause container is a busybox that waits, under the name that the configuration has.
 	local pause
-	pause=$(containerd_settings | sed -n "s/.*sandbox\(_image\)\{0,1\} = ['\"]\(.*\)['\"]/\2/p" | head -n 1)
+	pause=$(sandbox_image)
 	mkdir /tmp/pause
 	cp -a "$IMAGES/busybox/." /tmp/pause
 	tar -C /tmp/pause -cf "$IMAGES/pause.tar" .
@@ -61,7 +61,8 @@ create_container() {
 	jq -nc --arg pod "$1" --argjson pod_config "$2" --arg name "$3" --argjson more "${4:-{\}}" --arg script "$5" '{
 		pod_sandbox_id: $pod, sandbox_config: $pod_config, config: ({
 			metadata: {name: $name}, image: {image: "localhost/busybox:latest"},
-			command: ["/bin/sh", "-c", $script], log_path: ($name + ".log")} * $more)}' |
+			command: ["/bin/sh", "-c", $script], log_path: ($name + ".log"),
+			linux: {security_context: {namespace_options: {pid: "CONTAINER"}}}} * $more)}' |
 		cri CreateContainer | jq -r .container_id
 }
 
