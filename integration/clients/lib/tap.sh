@@ -10,7 +10,7 @@ failures=0
 # Where a check says why it is skipped, and what it printed.
 tap_scratch=$(mktemp -d)
 
-# check OPERATION FUNCTION: runs FUNCTION in a shell of its own, and prints a TAP line for OPERATION.
+# check OPERATION "FUNCTION ARGUMENT…": runs FUNCTION in a shell of its own, and prints a TAP line for OPERATION.
 check() {
 	local name="$client: $1" log=$tap_scratch/log status began=$EPOCHREALTIME
 	if [ -n "${ONLY:-}" ] && [[ ! "$name" =~ $ONLY ]]; then
@@ -28,7 +28,7 @@ check() {
 		PS4='+ ${BASH_SOURCE[0]##*/}:${LINENO}: '
 		trap 'status=$?; { set +x; } 2>/dev/null; tell_failure "$status" "${BASH_SOURCE[0]##*/}:$LINENO" "$BASH_COMMAND"' ERR
 		set -x
-		"$2"
+		$2
 	) &
 	local running=$!
 	# Each command has its own limit; this one is for what hangs all the same.
@@ -52,6 +52,15 @@ check() {
 
 # A client's library says here how what a failed check left is removed.
 tidy_after_check() { :; }
+
+# keep_as PREFIX FUNCTION…: a copy of each as PREFIX_FUNCTION, for a client that is made of others.
+keep_as() {
+	local prefix=$1 name
+	shift
+	for name in "$@"; do
+		eval "${prefix}_$(declare -f "$name")"
+	done
+}
 
 tell_failure() {
 	echo "FAILED ($1) at $2: $3" >&9

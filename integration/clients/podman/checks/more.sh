@@ -95,6 +95,12 @@ kube_play() {
 	rm /tmp/pod.yaml
 }
 
+no_cgroup() {
+	podman run -d --cgroups disabled --name box busybox sleep 300
+	equals "$(cat /proc/self/cgroup)" "$(cat "/proc/$(inspect box '{{.State.Pid}}')/cgroup")"
+	podman rm -f -t 0 box
+}
+
 build() {
 	mkdir -p /tmp/build
 	printf 'FROM localhost/busybox\nRUN echo built > /built\nCMD ["cat", "/built"]\n' >/tmp/build/Containerfile
@@ -111,4 +117,5 @@ check "--userns auto, --uidmap" user_namespaces
 check "network: alias, published port" network
 check "pod" pod
 check "kube play, kube down" kube_play
+check "--cgroups disabled" no_cgroup
 check "build" build
