@@ -38,7 +38,7 @@ use arguments::Fault;
 pub use arguments::subcommand;
 pub use globals::Logging;
 pub use output::print;
-pub use version::program_name;
+pub use version::{VERSION, program_name};
 
 /// The exit status of a usage error, as of any other.
 const FAILED: u8 = 1;
@@ -112,9 +112,14 @@ pub struct Failure {
     pub status: u8,
 }
 
+/// All commands, flags and arguments, with the layout of their help.
+pub fn definition(program: &'static str) -> clap::Command {
+    help::lay_out(CommandLine::command(), program)
+}
+
 /// Reads a command line. `arguments` has the program's name first.
 pub fn parse(arguments: &[OsString]) -> Request {
-    let mut definition = help::lay_out(CommandLine::command(), program_name());
+    let mut definition = definition(program_name());
     let plain = match arguments::normalize(&definition, arguments) {
         Ok(plain) => plain,
         Err(fault) => return Request::Misused(misuse(&mut definition, fault)),
