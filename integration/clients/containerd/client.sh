@@ -18,6 +18,10 @@ run() {
 	ctr run --runtime io.containerd.runc.v2 --runc-binary /usr/local/sbin/trug "${flags[@]}" "$BUSYBOX" "$@"
 }
 
+client_version() {
+	containerd --version | cut -d " " -f 1,3
+}
+
 start_client() {
 	start_containerd
 	ctr image import "$IMAGES/busybox.oci" >/dev/null

@@ -7,6 +7,10 @@ cri() {
 	timeout -k 3 90 python3 cri/client.py "$@"
 }
 
+client_version() {
+	containerd --version | cut -d " " -f 1,3
+}
+
 start_client() {
 	# A network for pods, as the kubelet's administrator installs it.
 	mkdir -p /etc/cni/net.d

@@ -11,6 +11,10 @@ write_docker_config() {
 	jq -s '.[0] * .[1]' "$CONTRIB/docker/daemon.json" - >"$1" <<<"$2"
 }
 
+client_version() {
+	docker --version
+}
+
 start_client() {
 	mkdir -p /tmp/docker
 	write_docker_config /tmp/docker/daemon.json '{

@@ -7,6 +7,10 @@ keep_as docker start_client stop_client tidy_after_check
 source podman/client.sh
 keep_as podman start_client stop_client tidy_after_check
 
+client_version() {
+	echo "$(docker --version), $(podman --version), $(containerd --version | cut -d " " -f 1,3)"
+}
+
 start_client() {
 	docker_start_client
 	podman_start_client

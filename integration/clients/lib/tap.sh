@@ -32,7 +32,7 @@ check() {
 	) &
 	local running=$!
 	# Each command has its own limit; this one is for what hangs all the same.
-	timeout 150 tail -s 0.05 --pid="$running" -f /dev/null || kill -KILL "$running"
+	timeout "${CHECK_SECONDS:-150}" tail -s 0.05 --pid="$running" -f /dev/null || kill -KILL "$running"
 	wait "$running" 2>/dev/null
 	status=$?
 	set -e

@@ -5,6 +5,10 @@ source docker/client.sh
 LXCFS=/var/lib/lxcfs
 keep_as docker start_client stop_client
 
+client_version() {
+	lxcfs --version
+}
+
 start_client() {
 	# It reads the cgroups at their usual places, in a mount namespace of its own.
 	mkdir -p "$LXCFS"

@@ -4,6 +4,10 @@ podman() {
 	timeout -k 3 60 /usr/bin/podman "$@"
 }
 
+client_version() {
+	podman --version
+}
+
 start_client() {
 	export PODMAN_IGNORE_CGROUPSV1_WARNING=1
 	mkdir -p /etc/containers/containers.conf.d /tmp/podman
