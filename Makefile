@@ -10,7 +10,7 @@ EXAMPLES := hello shell web readonly hooks
 BUILD_PACKAGES := gcc libc6-dev libseccomp-dev pkg-config
 TEST_PACKAGES := busybox-static strace mmdebstrap debian-archive-keyring procps iproute2 util-linux
 FUZZ_SECONDS ?= 10
-# Where the Debian package puts trug, and where cargo-deb is found or made.
+# Where cargo-deb is found or made.
 TOOLS := target/tools
 CLIENTS := docker containerd cri podman buildah lxcfs errors
 MAN := $(DESTDIR)$(PREFIX)/share/man/man8
@@ -74,7 +74,7 @@ test-deb: deb ## install, run and remove the Debian package in a tree of its own
 lint: ## check format, clippy, and the floors of the house
 	@integration/packages $(BUILD_PACKAGES)
 	cargo fmt --all --check
-	cargo clippy --all-targets -- -D warnings -D clippy::undocumented-unsafe-blocks
+	cargo clippy --package trug --package trug-docs --all-targets -- -D warnings -D clippy::undocumented-unsafe-blocks
 	@mkdir -p target && rustc --edition 2024 -o target/floors integration/lint/floors.rs
 	target/floors src
 

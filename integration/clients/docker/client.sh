@@ -46,6 +46,31 @@ tidy_after_check() {
 	rm -f /tmp/keys /tmp/screen
 }
 
+# start_another NAME JSON: one more dockerd, with settings of its own; the commands that follow are for it.
+# It has a network namespace of its own: two would fight for one bridge.
+start_another() {
+	mkdir -p "/tmp/$1"
+	write_docker_config "/tmp/$1/daemon.json" "$(jq --arg place "/tmp/$1" --arg run "/run/docker-$1" '. + {
+		"data-root": "\($place)/data", "exec-root": $run, "pidfile": "\($place)/pid", "hosts": ["unix://\($place)/docker.sock"],
+		"storage-driver": "overlay2"}' <<<"$2")"
+	unshare --net="/tmp/$1/net" true 2>/dev/null || { touch "/tmp/$1/net"; unshare --net="/tmp/$1/net" true; }
+	start_again "$1"
+	export DOCKER_HOST=unix:///tmp/$1/docker.sock
+	docker import -c 'CMD ["sh"]' "$IMAGES/busybox.tar" busybox
+}
+
+# start_again NAME: the dockerd that start_another started, after it ended.
+start_again() {
+	start_daemon "$1" nsenter --net="/tmp/$1/net" dockerd --config-file "/tmp/$1/daemon.json"
+	says "$1" "API listen on"
+}
+
+stop_another() {
+	stop_daemon "$1"
+	grep -o -e " /run/docker-$1[^ ]* " -e " /tmp/$1[^ ]* " /proc/mounts | xargs -r -n 1 umount || true
+	rm -rf "/tmp/$1" "/run/docker-$1"
+}
+
 inspect() { # CONTAINER TEMPLATE
 	docker inspect -f "$2" "$1"
 }

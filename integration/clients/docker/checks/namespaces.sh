@@ -37,14 +37,7 @@ init_process() {
 userns_remap() {
 	echo 'dockremap:200000:65536' | tee -a /etc/subuid >>/etc/subgid
 	useradd --system dockremap 2>/dev/null || true
-	mkdir /tmp/remap
-	write_docker_config /tmp/remap/daemon.json '{
-		"data-root": "/tmp/remap/data", "exec-root": "/run/docker-remap", "pidfile": "/tmp/remap/pid", "hosts": ["unix:///tmp/remap/docker.sock"], "storage-driver": "overlay2", "userns-remap": "default"}'
-	# A network of its own: two dockerds would fight for one bridge.
-	start_daemon remap unshare --net dockerd --config-file /tmp/remap/daemon.json
-	says remap "API listen on"
-	export DOCKER_HOST=unix:///tmp/remap/docker.sock
-	docker import -c 'CMD ["sh"]' "$IMAGES/busybox.tar" busybox
+	start_another remap '{"userns-remap": "default"}'
 	contains "200000" "$(docker run --rm --network none busybox cat /proc/self/uid_map)"
 	docker run -d --name box -v kept:/data busybox sh -c 'touch /data/file; echo up; sleep 300'
 	says_in_log box up
@@ -53,9 +46,7 @@ userns_remap() {
 	equals 0 "$(docker exec box stat -c %u /data/file)"
 	docker run --rm --userns host busybox sh -c 'grep -q 4294967295 /proc/self/uid_map'
 	docker rm -f box
-	stop_daemon remap
-	grep -o ' /run/docker-remap[^ ]* \| /tmp/remap[^ ]* ' /proc/mounts | xargs -r umount || true
-	rm -rf /tmp/remap /run/docker-remap
+	stop_another remap
 }
 
 check "--pid host container:" pid_modes

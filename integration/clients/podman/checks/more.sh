@@ -40,6 +40,8 @@ namespaces() {
 }
 
 user_namespaces() {
+	# The user whose ranges `auto` takes from.
+	id containers 2>/dev/null || useradd --system containers
 	echo 'containers:600000:1048576' | tee -a /etc/subuid >>/etc/subgid
 	local map
 	map=$(podman run --rm --userns auto busybox cat /proc/self/uid_map)

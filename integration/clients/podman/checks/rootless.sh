@@ -79,6 +79,32 @@ rootless_pod() {
 	as_user podman pod rm -f -t 0 basket
 }
 
+rootless_healthcheck() {
+	as_user podman run -d --health-cmd 'test -e /well' --health-interval disable --name box busybox sleep 300
+	contains unhealthy "$(exits_with 1 as_user podman healthcheck run box)"
+	as_user podman exec box touch /well
+	as_user podman healthcheck run box
+	as_user podman rm -f -t 0 box
+}
+
+rootless_kube_play() {
+	printf '%s\n' 'apiVersion: v1' 'kind: Pod' 'metadata: {name: played}' 'spec:' '  containers:' \
+		'  - {name: one, image: "localhost/busybox:latest", imagePullPolicy: Never, command: [sleep, "300"]}' >/tmp/pod.yaml
+	as_user podman kube play /tmp/pod.yaml
+	equals hi "$(as_user podman exec played-one echo hi)"
+	as_user podman kube down /tmp/pod.yaml
+	rm /tmp/pod.yaml
+}
+
+rootless_limits() {
+	[ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ] || skip "on cgroup v1 a user has no cgroup, and Podman no statistics"
+	as_user podman run -d --memory 64m --name box busybox sleep 300
+	contains "67.11MB" "$(as_user podman stats --no-stream --format '{{.MemUsage}}' box)"
+	as_user podman pause box
+	as_user podman unpause box
+	as_user podman rm -f -t 0 box
+}
+
 rootless_end() {
 	as_user podman rm -a -f -t 0
 	as_user podman system migrate
@@ -93,4 +119,7 @@ check "rootless: --userns keep-id, keep-groups" rootless_identity
 check "rootless: volumes, build" rootless_volume_and_build
 check "rootless: published port" rootless_network
 check "rootless: pod" rootless_pod
+check "rootless: healthcheck" rootless_healthcheck
+check "rootless: kube play, kube down" rootless_kube_play
+check "rootless: stats, limits, pause" rootless_limits
 rootless_end >/dev/null 2>&1 || true
