@@ -9,6 +9,7 @@ EXAMPLES := hello shell web readonly hooks
 # What the build needs, and what the tests need beside it (Debian's names).
 BUILD_PACKAGES := gcc libc6-dev libseccomp-dev pkg-config
 TEST_PACKAGES := busybox-static strace mmdebstrap debian-archive-keyring procps iproute2 util-linux
+BENCH_PACKAGES := python3 runc crun busybox-static linux-libc-dev util-linux
 FUZZ_SECONDS ?= 10
 # Where cargo-deb is found or made.
 TOOLS := target/tools
@@ -17,7 +18,7 @@ MAN := $(DESTDIR)$(PREFIX)/share/man/man8
 SHARE := $(DESTDIR)$(PREFIX)/share
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: build demo examples docs deb test fuzz test-guest $(CLIENTS:%=test-%) test-clients test-deb lint install clean help
+.PHONY: build demo examples bench docs deb test test-release fuzz test-guest $(CLIENTS:%=test-%) test-clients test-deb lint install clean help
 
 build: ## build the release binary
 	@integration/packages $(BUILD_PACKAGES)
@@ -38,7 +39,7 @@ deb: build docs ## make a Debian package (target/debian-package)
 	@test -x $(TOOLS)/bin/cargo-deb || cargo install --quiet --locked --root $(TOOLS) cargo-deb
 	@mkdir -p target/contrib && cp -r contrib/. target/contrib
 	@grep -rlZ /usr/local/sbin/trug target/contrib | xargs -0 sed -i 's|/usr/local/sbin/trug|/usr/sbin/trug|g'
-	$(TOOLS)/bin/cargo-deb --quiet --no-build --output target/debian-package/
+	$(TOOLS)/bin/cargo-deb --quiet --no-build --target x86_64-unknown-linux-gnu --output target/debian-package/
 
 examples: ## make the root filesystem of every example
 	@integration/packages busybox-static
@@ -48,6 +49,14 @@ test: ## run unit and integration tests; the last line has the counts
 	@integration/packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
 	@$(AS_ROOT) integration/debian-rootfs
 	@integration/run-tests
+
+test-release: build ## run a part of the integration suite against the release binary
+	@integration/packages $(TEST_PACKAGES)
+	@integration/run-tests-release $(TRUG)
+
+bench: build ## compare with runc, crun and the floor: a table, and target/bench.json
+	@integration/packages $(BENCH_PACKAGES)
+	@$(AS_ROOT) bench/run --trug $(TRUG) --json target/bench.json
 
 fuzz: ## fuzz every target for FUZZ_SECONDS each
 	@integration/packages $(BUILD_PACKAGES) g++
