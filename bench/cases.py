@@ -32,28 +32,33 @@ def lifecycle(bench):
     bench.compare("create+start+delete", bench.each(once))
 
 
+def sleeper(runtime, number):
+    """A name of its own: the runtimes share the cgroups."""
+    return f"bench-{runtime.name}-{number}"
+
+
 def with_sleepers(bench, count):
     """`count` running containers of each runtime."""
     for runtime in bench.runtimes:
         for number in range(count):
-            runtime.call("run", "--detach", "--bundle", bench.bundles["sleeper"], f"s{number}")
+            runtime.call("run", "--detach", "--bundle", bench.bundles["sleeper"], sleeper(runtime, number))
 
 
 def remove_sleepers(bench, count):
     for runtime in bench.runtimes:
         for number in range(count):
-            runtime.call("delete", "--force", f"s{number}")
+            runtime.call("delete", "--force", sleeper(runtime, number))
 
 
 def execute(bench):
     with_sleepers(bench, 1)
-    bench.compare("exec", bench.each(lambda runtime, _: bench.cost([*runtime.command, "exec", "s0", "/bin/true"])))
+    bench.compare("exec", bench.each(lambda runtime, _: bench.cost([*runtime.command, "exec", sleeper(runtime, 0), "/bin/true"])))
     remove_sleepers(bench, 1)
 
 
 def look(bench):
     with_sleepers(bench, 1)
-    bench.compare("state, 1 container", bench.each(lambda runtime, _: bench.cost([*runtime.command, "state", "s0"])))
+    bench.compare("state, 1 container", bench.each(lambda runtime, _: bench.cost([*runtime.command, "state", sleeper(runtime, 0)])))
     bench.compare("list, 1 container", bench.each(lambda runtime, _: bench.cost([*runtime.command, "list"])))
     remove_sleepers(bench, 1)
 
@@ -64,15 +69,15 @@ def thousand(bench):
     costs = []
     try:
         for number in range(1000):
-            costs.append(bench.cost([*trug.command, "run", "--detach", "--bundle", bench.bundles["sleeper"], f"s{number}"]))
+            costs.append(bench.cost([*trug.command, "run", "--detach", "--bundle", bench.bundles["sleeper"], sleeper(trug, number)]))
         first, last = sorted(costs[:50])[25][0], sorted(costs[-50:])[25][0]
         bench.results["the 1,000th start"] = {"first_50_ms": first / 1000, "last_50_ms": last / 1000, "ratio": last / first}
         print(f"\nthe 1,000th start ({bench.layout}): median of the first 50 {first / 1000:.2f} ms, of the last 50 {last / 1000:.2f} ms: {last / first:.2f}")
-        bench.compare("state, 1,000 containers", {"trug": lambda _: bench.cost([*trug.command, "state", "s500"])})
+        bench.compare("state, 1,000 containers", {"trug": lambda _: bench.cost([*trug.command, "state", sleeper(trug, 500)])})
         bench.compare("list, 1,000 containers", {"trug": lambda _: bench.cost([*trug.command, "list"])})
     finally:
         for number in range(len(costs)):
-            trug.call("delete", "--force", f"s{number}", check=False)
+            trug.call("delete", "--force", sleeper(trug, number), check=False)
 
 
 def crowd(bench):
