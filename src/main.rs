@@ -4,6 +4,7 @@ mod bundle;
 mod cgroup;
 mod cli;
 mod container;
+mod criu;
 mod linux;
 mod plan;
 mod report;

@@ -21,4 +21,5 @@ mod sysctl;
 #[cfg(test)]
 mod golden;
 
+pub use rootfs::NOTIFY;
 pub use types::*;

@@ -5,6 +5,7 @@ mod bridge;
 pub mod channel;
 pub mod context;
 pub mod copy_up;
+pub mod external;
 pub mod hook;
 pub mod init;
 pub mod launch;
