@@ -8,7 +8,7 @@ TRUG := $(TARGET)/release/trug
 EXAMPLES := hello shell web readonly hooks
 # What the build needs, and what the tests need beside it (Debian's names).
 BUILD_PACKAGES := gcc libc6-dev libseccomp-dev pkg-config
-TEST_PACKAGES := busybox-static strace mmdebstrap debian-archive-keyring procps iproute2 util-linux
+TEST_PACKAGES := busybox-static strace mmdebstrap debian-archive-keyring procps iproute2 util-linux criu iptables
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .PHONY: build demo examples test test-guest lint install clean help
@@ -31,6 +31,7 @@ examples: ## make the root filesystem of every example
 test: ## run unit and integration tests; the last line has the counts
 	@integration/packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
 	@$(AS_ROOT) integration/debian-rootfs
+	@$(AS_ROOT) integration/criu
 	@integration/run-tests
 
 test-guest: ## run the cgroup tests in a guest with cgroup v2 and systemd (slow; QEMU)

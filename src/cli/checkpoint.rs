@@ -7,9 +7,7 @@ use clap::Args;
 
 use super::values::{container_id, given, given_text, path};
 use crate::container::Globals;
-use crate::container::checkpoint::{
-    self, CgroupMode, CheckpointOptions, Common, NetworkLock, PageServer,
-};
+use crate::container::checkpoint::{self, CgroupMode, CheckpointOptions, Common, NetworkLock, PageServer};
 use crate::fail;
 use crate::report::{Code, Context, Result};
 
@@ -155,7 +153,8 @@ pub(super) fn check_namespaces(names: &[String]) -> Result<()> {
 /// `ADDRESS:PORT`, an IPv6 address in brackets.
 fn page_server(text: &str) -> Result<PageServer> {
     let split = text.rsplit_once(':').map(|(address, port)| (address.trim_matches(['[', ']']), port));
-    let Some((address, port)) = split.filter(|(address, port)| !address.is_empty() && !port.is_empty()) else {
+    let Some((address, port)) = split.filter(|(address, port)| !address.is_empty() && !port.is_empty())
+    else {
         fail!(Code::Usage, "Use --page-server ADDRESS:PORT to specify page server");
     };
     let port: u16 = port.parse().context("Invalid port number").code(Code::Usage)?;

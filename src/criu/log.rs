@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn a_line_without_a_time_counts() {
-        let log = b"Error (criu/util.c:641): execvp(\"iptables-restore\", ...) failed: No such file or directory\n";
+        let log =
+            b"Error (criu/util.c:641): execvp(\"iptables-restore\", ...) failed: No such file or directory\n";
         let (text, hint) = cause(log).unwrap();
         assert!(text.starts_with("execvp(\"iptables-restore\""), "{text}");
         assert!(hint.unwrap().contains("--network-lock"));

@@ -4,7 +4,9 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::Pid;
 use prost::Message;
 
@@ -17,6 +19,9 @@ use crate::report::{Code, Context, Error, Result, log};
 const MESSAGE_LIMIT: usize = 1 << 20;
 /// What it is asked for is in every version from 3.16 (2021) on.
 const OLDEST: [i32; 2] = [3, 16];
+/// How long it may take to let processes go once all are restored; it has been seen to wait for ever for one that it
+/// had killed.
+const LETTING_GO: Duration = Duration::from_secs(30);
 /// The socket's number in the service, and that of the first descriptor passed.
 const SOCKET: i32 = 3;
 
@@ -129,7 +134,7 @@ impl Service {
 
     fn ask(&mut self, kind: Kind, features: Option<Features>) -> Result<Response> {
         self.send(&Request { kind: kind as i32, keep_open: Some(true), features, ..Request::default() })?;
-        let (response, _) = self.receive()?;
+        let (response, _) = self.receive(None)?;
         match response.success {
             true => Ok(response),
             false => Err(refusal(&response)),
@@ -147,8 +152,9 @@ impl Service {
         let request = Request { kind: job.kind() as i32, options: Some(options), ..Request::default() };
         self.send(&request).map_err(Failure::Criu)?;
         let mut refused = None;
+        let mut deadline = None;
         loop {
-            let (response, descriptors) = match self.receive() {
+            let (response, descriptors) = match self.receive(deadline) {
                 Ok(received) => received,
                 Err(error) => return Err(refused.map_or(Failure::Criu(error), Failure::Refused)),
             };
@@ -162,6 +168,9 @@ impl Service {
             let notify = response.notify.unwrap_or_default();
             let script = notify.script.unwrap_or_default();
             log::debug(format!("criu: {script}"));
+            if script == "post-restore" {
+                deadline = Some(LETTING_GO);
+            }
             let pid = notify.pid.filter(|pid| *pid > 0).map(Pid::from_raw);
             // After a refusal it undoes what it did, and still tells of that.
             if refused.is_none() {
@@ -192,6 +201,20 @@ impl Service {
         self.end()
     }
 
+    fn wait_for_answer(&self, deadline: Duration) -> Result<()> {
+        let until = Instant::now() + deadline;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            match poll(&mut [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)], timeout) {
+                Ok(0) => return Err(is_late(deadline)),
+                Ok(_) => return Ok(()),
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno).context("wait for criu's answer"),
+            }
+        }
+    }
+
     fn send(&self, request: &Request) -> Result<()> {
         match socket::send(self.socket.as_fd(), &request.encode_to_vec(), &[]) {
             Err(Errno::EPIPE) => Err(gone()),
@@ -199,7 +222,10 @@ impl Service {
         }
     }
 
-    fn receive(&self) -> Result<(Response, Vec<OwnedFd>)> {
+    fn receive(&self, deadline: Option<Duration>) -> Result<(Response, Vec<OwnedFd>)> {
+        if let Some(deadline) = deadline {
+            self.wait_for_answer(deadline)?;
+        }
         let message = match socket::receive(self.socket.as_fd(), MESSAGE_LIMIT) {
             Err(Errno::ECONNRESET) => return Err(gone()),
             received => received.context("read criu's answer")?,
@@ -208,6 +234,10 @@ impl Service {
         let response = Response::decode(bytes.as_slice()).context("read criu's answer")?;
         Ok((response, descriptors))
     }
+}
+
+fn is_late(deadline: Duration) -> Error {
+    Error::new(Code::System, format!("criu has not answered for {} seconds", deadline.as_secs()))
 }
 
 fn gone() -> Error {

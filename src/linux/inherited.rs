@@ -1,15 +1,15 @@
 //! Descriptors that our caller left open for us.
 
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
+use nix::sys::stat::Mode;
 
 use super::{Errno, Result, fd};
 
 /// How many descriptors from 3 on were open, without a gap, when this program began.
 static COUNT: OnceLock<u32> = OnceLock::new();
-
-/// The one that was taken over.
-static TAKEN: OnceLock<RawFd> = OnceLock::new();
 
 /// Takes note of them, and keeps them from whatever we execute: what a container is to have of them is
 /// passed on by number. The first thing of a program: later, one cannot tell theirs from ours.
@@ -26,15 +26,19 @@ pub fn is_inherited(fd: RawFd) -> bool {
     u32::try_from(fd).is_ok_and(|number| number >= 3 && number - 3 < count)
 }
 
-/// Takes one of them over, to use and to close; one alone in the life of the program, and never a standard stream.
-/// EBADF: our caller did not leave it open. EBUSY: one was taken before.
+/// Takes over the one of this number, wherever it is: what our caller waits on ends with the copy, for the number is
+/// put on /dev/null. EBADF: it is not open.
 pub fn take(number: RawFd) -> Result<OwnedFd> {
-    if !is_inherited(number) || !fd::is_open(number) {
+    if !fd::is_open(number) {
         return Err(Errno::EBADF);
     }
-    TAKEN.set(number).map_err(|_| Errno::EBUSY)?;
-    // SAFETY: it is open and came from our caller, so nothing in this program owns it; and this is reached once.
-    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+    // SAFETY: it is open, and stays so for this call.
+    let copy = fcntl(unsafe { BorrowedFd::borrow_raw(number) }, FcntlArg::F_DUPFD_CLOEXEC(3))?;
+    // SAFETY: the kernel has just given us this number, so nobody else owns it.
+    let copy = unsafe { OwnedFd::from_raw_fd(copy) };
+    let null = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?;
+    fd::place(null.as_fd(), number, true)?;
+    Ok(copy)
 }
 
 /// How many descriptors from 3 on a service manager passed to this very process

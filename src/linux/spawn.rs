@@ -41,8 +41,7 @@ pub fn untie(command: &mut Command) {
 pub fn pass(command: &mut Command, first: RawFd, descriptors: Vec<OwnedFd>) -> Result<()> {
     let above = first + descriptors.len() as RawFd;
     // Copies out of the way of those numbers: none is overwritten before it has been placed.
-    let copies: Vec<OwnedFd> =
-        descriptors.iter().map(|fd| copy_from(fd, above)).collect::<Result<_>>()?;
+    let copies: Vec<OwnedFd> = descriptors.iter().map(|fd| copy_from(fd, above)).collect::<Result<_>>()?;
     // And none of the numbers is left for the pipe by which the child tells us that it could not execute.
     let mut fillers = Vec::new();
     while let Some(fd) = descriptors.first() {

@@ -2,19 +2,21 @@
 //!
 //! The file lies with the images, so it may be anybody's: only what looks like the name of a pipe or file is believed.
 
+use std::io::{stderr, stdin, stdout};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, SFlag, fstat, major};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, Whence, lseek};
 
 use crate::criu::InheritedDescriptor;
 use crate::fail;
 use crate::linux::fd;
 use crate::linux::mountinfo::{Mountinfo, mount_id};
 use crate::linux::procfs::Proc;
-use crate::report::{Code, Context, Result};
+use crate::report::{Code, Context, Error, Result};
 
 const FILE: &str = "descriptors.json";
 const LIMIT: usize = 64 << 10;
@@ -26,72 +28,64 @@ const MEMORY_DEVICES: u64 = 1;
 
 /// What the streams of this process are: the container's, where it has no terminal.
 pub fn of_this_process(proc: &Proc) -> Result<Vec<String>> {
-    of(proc, nix::unistd::getpid())
+    let own = nix::unistd::getpid();
+    STREAMS
+        .map(|number| match proc.open_descriptor(own, number) {
+            Ok((file, name)) => describe(&file, &name),
+            Err(Errno::ENOENT) => Ok(String::new()),
+            Err(errno) => Err(errno.into()),
+        })
+        .map(|described| described.context("look at standard input, output and error"))
+        .collect()
 }
 
-fn of(proc: &Proc, pid: Pid) -> Result<Vec<String>> {
-    let name = |number| match proc.open_descriptor(pid, number) {
-        Ok((_, name)) => Ok(name.to_string_lossy().into_owned()),
-        // A socket or a pipe cannot be opened, only named.
-        Err(Errno::ENOENT) => Ok(String::new()),
-        Err(errno) => Err(errno).with_context(|| format!("look at descriptor {number}")),
-    };
-    STREAMS.map(name).collect()
+/// `file[MOUNT:INODE]`, CRIU's name for a file of which it knows no more, for what the container may not be able to see:
+/// a file, or a device like /dev/null. Else the kernel's own name.
+fn describe(file: &OwnedFd, name: &Path) -> Result<String> {
+    let stat = fstat(file)?;
+    let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
+    let is_memory_device = kind == SFlag::S_IFCHR && major(stat.st_rdev) == MEMORY_DEVICES;
+    if kind != SFlag::S_IFREG && !is_memory_device {
+        return Ok(name.to_string_lossy().into_owned());
+    }
+    let mount = mount_id(file.as_fd())?;
+    Ok(format!("file[{mount:x}:{:x}]", stat.st_ino))
 }
 
 /// What a checkpoint knows of the streams.
 pub struct Streams {
     /// The file's content.
     names: Vec<String>,
-    /// Files of the host that the container cannot see, for CRIU: `file[MOUNT:INODE]`.
+    /// Files of the host that the container cannot see.
     pub external: Vec<String>,
 }
 
 impl Streams {
-    /// `recorded` is what they were when the container was made; what the program itself has put there since is its own.
+    /// `recorded` is what they were when the container was made: what the program has put in their place since is its
+    /// own, and it may have put them elsewhere.
     pub fn look(proc: &Proc, init: Pid, recorded: &[String]) -> Result<Self> {
-        let mut names = match recorded.is_empty() {
-            true => of(proc, init)?,
-            false => recorded.to_vec(),
-        };
         let text = proc.read_pid(init, "mountinfo", MOUNTINFO_LIMIT).context("read init's mounts")?;
         let mountinfo = Mountinfo::parse(&text);
-        let mut external = Vec::new();
-        for (number, name) in STREAMS.zip(&mut names) {
-            let Some(id) = external_file(proc, init, number, &mountinfo)? else { continue };
-            name.clone_from(&id);
-            if !external.contains(&id) {
-                external.push(id);
-            }
-        }
-        Ok(Self { names, external })
+        let is_external = |name: &&String| mount_of(name).is_some_and(|id| mountinfo.get(id).is_none());
+        let mut external: Vec<String> = recorded.iter().filter(is_external).cloned().collect();
+        external.sort_unstable();
+        external.dedup();
+        Ok(Self { names: recorded.to_vec(), external })
     }
 
     pub fn write(&self, images: &OwnedFd) -> Result<()> {
         let text = serde_json::to_vec(&self.names).context("encode descriptors")?;
-        let flags =
-            OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let file = openat(images, FILE, flags, Mode::S_IRUSR | Mode::S_IWUSR)
             .with_context(|| format!("make {FILE} in the image directory"))?;
         fd::write_all(file.as_fd(), &text).with_context(|| format!("write {FILE}"))
     }
 }
 
-/// CRIU's name of a file, or of a device like /dev/null, that is on none of the container's mounts.
-fn external_file(proc: &Proc, init: Pid, number: i32, mountinfo: &Mountinfo) -> Result<Option<String>> {
-    let looking = || format!("look at init's descriptor {number}");
-    let file = match proc.open_descriptor(init, number) {
-        Ok((file, _)) => file,
-        Err(Errno::ENOENT) => return Ok(None),
-        Err(errno) => return Err(errno).with_context(looking),
-    };
-    let stat = fstat(&file).with_context(looking)?;
-    let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
-    let is_plain = kind == SFlag::S_IFREG
-        || (kind == SFlag::S_IFCHR && major(stat.st_rdev) == MEMORY_DEVICES);
-    let mount = mount_id(file.as_fd()).with_context(looking)?;
-    let is_external = is_plain && mountinfo.get(mount).is_none();
-    Ok(is_external.then(|| format!("file[{mount:x}:{:x}]", stat.st_ino)))
+/// The mount of `file[MOUNT:INODE]`.
+fn mount_of(name: &str) -> Option<u64> {
+    let (mount, _) = name.strip_prefix("file[")?.split_once(':')?;
+    u64::from_str_radix(mount, 16).ok()
 }
 
 /// Which of our streams take the place of which of the checkpoint's.
@@ -109,19 +103,44 @@ pub fn inherited(images: &OwnedFd) -> Result<Vec<InheritedDescriptor>> {
     let mut inherited: Vec<InheritedDescriptor> = Vec::new();
     for (number, key) in STREAMS.zip(names) {
         if is_replaceable(&key) && inherited.iter().all(|other| other.key != key) {
+            require_alike(&key, number)?;
             inherited.push(InheritedDescriptor { key, number });
         }
     }
     Ok(inherited)
 }
 
+/// CRIU sets the position in what was a file.
+fn require_alike(key: &str, number: i32) -> Result<()> {
+    if mount_of(key).is_none() {
+        return Ok(());
+    }
+    let (input, output, errors) = (stdin(), stdout(), stderr());
+    let (stream, name) = match number {
+        0 => (input.as_fd(), "input"),
+        1 => (output.as_fd(), "output"),
+        _ => (errors.as_fd(), "error"),
+    };
+    match lseek(stream, 0, Whence::SeekCur) {
+        Err(Errno::ESPIPE) => {
+            let text =
+                format!("standard {name} was a file when the container was saved, and must be one again");
+            Err(Error::new(Code::Usage, text).hint("redirect it to a file, or to /dev/null"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// `pipe:[7]`, `file[1a:2b]`.
 fn is_replaceable(name: &str) -> bool {
     let within = |start: &str| name.strip_prefix(start)?.strip_suffix(']');
-    let is_number = |text: &str| !text.is_empty() && text.len() <= 20 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_number =
+        |text: &str| !text.is_empty() && text.len() <= 20 && text.bytes().all(|b| b.is_ascii_hexdigit());
     match (within("pipe:["), within("file[")) {
         (Some(inode), _) => is_number(inode),
-        (_, Some(file)) => file.split_once(':').is_some_and(|(mount, inode)| is_number(mount) && is_number(inode)),
+        (_, Some(file)) => {
+            file.split_once(':').is_some_and(|(mount, inode)| is_number(mount) && is_number(inode))
+        }
         _ => false,
     }
 }
@@ -150,10 +169,15 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_is_named_as_the_kernel_does() {
+    fn a_file_is_named_for_criu_and_a_pipe_as_the_kernel_does() {
         let proc = Proc::open().unwrap();
         let names = of_this_process(&proc).unwrap();
         assert_eq!(names.len(), 3);
-        assert_eq!(names[0], std::fs::read_link("/proc/self/fd/0").unwrap().to_string_lossy());
+        assert!(names.iter().all(|name| !name.is_empty()));
+        let null = std::fs::File::open("/dev/null").unwrap().into();
+        let described = describe(&null, Path::new("/dev/null")).unwrap();
+        assert!(is_replaceable(&described) && mount_of(&described).is_some(), "{described}");
+        let (pipe, _writer) = nix::unistd::pipe().unwrap();
+        assert_eq!(describe(&pipe, Path::new("pipe:[7]")).unwrap(), "pipe:[7]");
     }
 }

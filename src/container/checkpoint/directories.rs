@@ -1,19 +1,19 @@
 //! The directories of images and of work files, open.
 
 use std::fs::{DirBuilder, Permissions};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{OFlag, open, openat};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::options::Common;
 use crate::criu::Options;
 use crate::fail;
-use crate::linux::{self, Errno};
-use crate::report::{Code, Context, Result};
+use crate::linux::{self, Errno, mount};
+use crate::report::{Code, Context, Result, log};
 
 /// A log of a dump of very many processes.
 const LOG_LIMIT: usize = 64 << 20;
@@ -21,6 +21,7 @@ const LOG_LIMIT: usize = 64 << 20;
 /// Both of them, and the log that CRIU writes to the second.
 pub struct Directories {
     images: OwnedFd,
+    image_path: PathBuf,
     work: OwnedFd,
     work_path: PathBuf,
     log: &'static str,
@@ -39,21 +40,44 @@ impl Directories {
         if work_path != &common.image_path {
             make(work_path)?;
         }
-        let open_directory = |path: &Path| {
-            open(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
-        };
-        let images = open_directory(&common.image_path)
-            .with_context(|| format!("open the image directory {:?}", common.image_path))?;
+        let absolute = |path: &Path| std::path::absolute(path).with_context(|| format!("find {path:?}"));
+        let (image_path, work_path) = (absolute(&common.image_path)?, absolute(work_path)?);
+        let images = open_directory(&image_path)
+            .with_context(|| format!("open the image directory {image_path:?}"))?;
         let work =
-            open_directory(work_path).with_context(|| format!("open the work directory {work_path:?}"))?;
-        let work_path =
-            std::path::absolute(work_path).with_context(|| format!("find {work_path:?}"))?;
+            open_directory(&work_path).with_context(|| format!("open the work directory {work_path:?}"))?;
         // An earlier log must not be taken for that of a failure before the first line of this one.
         match unlinkat(&work, log, UnlinkatFlags::NoRemoveDir) {
             Ok(()) | Err(Errno::ENOENT) => {}
-            Err(errno) => return Err(errno).with_context(|| format!("remove the old {log} in {work_path:?}")),
+            Err(errno) => {
+                return Err(errno).with_context(|| format!("remove the old {log} in {work_path:?}"));
+            }
         }
-        Ok(Self { images, work, work_path, log })
+        Ok(Self { images, image_path, work, work_path, log })
+    }
+
+    /// The same directories as the caller's mount namespace has them: CRIU mounts in its working directory, and can
+    /// only in a namespace of its own.
+    ///
+    /// In a container's user namespace, `owner`, CRIU reads images as its root: they are shown as that root's.
+    pub fn open_here(&self, owner: Option<BorrowedFd>) -> Result<Self> {
+        let again = |path: &Path, known: &OwnedFd| {
+            let here = open_directory(path)?;
+            let identity = |fd: &OwnedFd| fstat(fd).map(|stat| (stat.st_dev, stat.st_ino));
+            if identity(&here)? == identity(known)? { Ok(here) } else { Err(Errno::ESTALE) }
+        };
+        let opening = |path: &Path| format!("open {path:?} again");
+        let mut images = again(&self.image_path, &self.images).with_context(|| opening(&self.image_path))?;
+        if let Some(owner) = owner {
+            images = owned_by(images, owner)?;
+        }
+        Ok(Self {
+            images,
+            work: again(&self.work_path, &self.work).with_context(|| opening(&self.work_path))?,
+            image_path: self.image_path.clone(),
+            work_path: self.work_path.clone(),
+            log: self.log,
+        })
     }
 
     pub fn images(&self) -> &OwnedFd {
@@ -95,6 +119,22 @@ impl Directories {
             None => fail!(Code::Usage, "invalid --parent-path: {parent:?} is not text"),
         }
     }
+}
+
+/// The same directory with its owners mapped; as it is, where its filesystem cannot do that.
+fn owned_by(directory: OwnedFd, owner: BorrowedFd) -> Result<OwnedFd> {
+    let mapped = mount::open_tree_clone_fd(directory.as_fd(), false).context("clone the image directory")?;
+    match mount::set_idmap(mapped.as_fd(), owner, false) {
+        Ok(()) => Ok(mapped),
+        Err(errno) => {
+            log::debug(format!("the image directory cannot be given to the container's root: {errno}"));
+            Ok(directory)
+        }
+    }
+}
+
+fn open_directory(path: &Path) -> linux::Result<OwnedFd> {
+    open(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
 }
 
 fn make(path: &Path) -> Result<()> {

@@ -2,12 +2,12 @@
 //! ends it.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::Pid;
 
+use super::common::{config_file, require_own_mounts, text_of, warn_of_rootless};
 use super::descriptors::Streams;
 use super::directories::Directories;
 use super::explain::{explain, not_installed};
@@ -23,8 +23,8 @@ use crate::criu::{self, Features, Job, Notification, Options, Service, Stdio};
 use crate::fail;
 use crate::linux::cgroup_tree::CgroupTree;
 use crate::linux::procfs::Proc;
-use crate::linux::{credentials, fd, inherited};
-use crate::plan::{EnterRoot, Plan, compile};
+use crate::linux::{fd, inherited};
+use crate::plan::{Plan, compile};
 use crate::report::{Code, Context, Error, Result, log};
 use crate::stage::external;
 
@@ -60,14 +60,6 @@ pub fn checkpoint(globals: &Globals, id: &ContainerId, options: &CheckpointOptio
     // It has been saved, and that was asked for.
     if let Err(error) = delete::destroy(container, &state, true) {
         log::warn(error.context("the container is saved, but not removed"));
-    }
-    Ok(())
-}
-
-/// CRIU itself asks for more rights than a user has.
-pub fn warn_of_rootless() -> Result<()> {
-    if credentials::effective_uid() != 0 || in_user_namespace()? {
-        log::warn("checkpoint and restore need root's rights on the host");
     }
     Ok(())
 }
@@ -153,7 +145,7 @@ impl Dump<'_> {
             track_memory: self.parent.is_some().then_some(true),
             page_server: options.page_server.clone(),
             freeze_cgroup: freezer.as_deref().map(text_of).transpose()?.flatten(),
-            config_file: super::restore::config_file(&spec),
+            config_file: config_file(&spec),
             external: namespaces::external(&plan, &proc, init)?,
             ..base
         };
@@ -193,26 +185,6 @@ fn plan_of(container: &Container, state: &State, spec: &oci_spec::runtime::Spec)
     let plan = compile::container(spec, &options)?;
     require_own_mounts(&plan)?;
     Ok(plan)
-}
-
-/// CRIU saves a mount namespace whole, and the host's is not the container's to be saved.
-pub fn require_own_mounts(plan: &Plan) -> Result<()> {
-    match plan.rootfs.enter {
-        EnterRoot::Pivot | EnterRoot::Move => Ok(()),
-        EnterRoot::Chroot => Err(Error::new(
-            Code::Unsupported,
-            "a container without a mount namespace of its own can be neither checkpointed nor restored",
-        )
-        .at("/linux/namespaces")),
-    }
-}
-
-/// A path for CRIU.
-pub fn text_of(path: &Path) -> Result<Option<String>> {
-    match path.to_str() {
-        Some(text) => Ok(Some(text.to_string())),
-        None => fail!(Code::Unsupported, "the path {path:?} is not text, and criu cannot be told of it"),
-    }
 }
 
 /// CRIU lets processes go on when it fails, unless it died of it.

@@ -4,6 +4,7 @@
 //! host (mounts, namespaces, descriptors) goes by opaque names, and what comes back from images is taken for an
 //! image's word: looked at before it is believed.
 
+mod common;
 mod descriptors;
 mod detour;
 mod directories;

@@ -24,7 +24,8 @@ pub fn external(plan: &Plan, proc: &Proc, init: Pid) -> Result<Vec<String>> {
             continue;
         }
         let name = kind.proc_name();
-        let file = proc.open_namespace(init, name).with_context(|| format!("open init's {name} namespace"))?;
+        let file =
+            proc.open_namespace(init, name).with_context(|| format!("open init's {name} namespace"))?;
         let inode = fstat(&file).with_context(|| format!("look at init's {name} namespace"))?.st_ino;
         external.push(format!("{name}[{inode}]:{key}"));
     }

@@ -1,28 +1,20 @@
 //! `restore`: a new container of a bundle, whose processes come from a checkpoint. Made as `run` makes one, up to the
 //! clone; there CRIU takes over.
 
-use std::path::PathBuf;
+use std::os::fd::AsFd;
 
-use oci_spec::runtime::Spec;
-
+use super::common::{require_own_mounts, warn_of_rootless};
 use super::directories::Directories;
-use super::dump::{require_own_mounts, warn_of_rootless};
 use super::explain::not_installed;
 use super::options::RestoreOptions;
-use super::restoring::Restoring;
+use super::restoring::{LOG, Restoring};
 use crate::container::foreground::{self, Foreground};
 use crate::container::making::{Blueprint, Order};
 use crate::container::options::CreateOptions;
 use crate::container::store::ContainerId;
 use crate::container::{Globals, delete};
 use crate::criu;
-use crate::report::{Context, Result, log};
-use std::os::fd::AsFd;
-
-/// Where callers look for it.
-pub const LOG: &str = "restore.log";
-/// runc's, for all containers that name no other.
-const CONFIG_FILE: &str = "/etc/criu/runc.conf";
+use crate::report::{Result, log};
 
 /// Restores a container; its exit status, or 0 at once if detached.
 pub fn restore(globals: &Globals, id: &ContainerId, options: &RestoreOptions) -> Result<u8> {
@@ -50,8 +42,7 @@ pub fn restore(globals: &Globals, id: &ContainerId, options: &RestoreOptions) ->
     if let Some(master) = &restored.terminal {
         foreground::prepare_terminal(master.as_fd())?;
     }
-    let ended =
-        foreground.attend(restored.pidfd.as_fd(), restored.pid.as_raw(), restored.terminal, None);
+    let ended = foreground.attend(restored.pidfd.as_fd(), restored.pid.as_raw(), restored.terminal, None);
     let mut container = restored.container;
     let removed = match container.lock() {
         Ok(()) => delete::destroy(container, &restored.state, true),
@@ -65,39 +56,5 @@ pub fn restore(globals: &Globals, id: &ContainerId, options: &RestoreOptions) ->
         (Ok(status), removed) => removed.map(|()| status),
         (Err(error), Ok(())) => Err(error),
         (Err(error), Err(second)) => Err(error.and_then(second)),
-    }
-}
-
-/// CRIU's own configuration for a container, which overrides ours: what the annotation names, and none where it is
-/// empty.
-pub fn config_file(spec: &Spec) -> Option<String> {
-    let annotation = spec.annotations().as_ref().and_then(|all| all.get("org.criu.config"));
-    match annotation.map(String::as_str) {
-        None => Some(CONFIG_FILE.to_string()),
-        Some("") => None,
-        Some(path) => Some(path.to_string()),
-    }
-}
-
-/// A path of the container's own directory, made.
-pub fn make_directory(path: PathBuf) -> Result<PathBuf> {
-    std::fs::create_dir(&path).with_context(|| format!("make {path:?}"))?;
-    Ok(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::bundle::load;
-
-    #[test]
-    fn an_annotation_names_criu_s_configuration() {
-        let of = |annotations: &str| {
-            let text = format!("{{\"ociVersion\":\"1.0.0\",\"annotations\":{annotations}}}");
-            config_file(&load::parse(text.as_bytes()).unwrap())
-        };
-        assert_eq!(of("{}").as_deref(), Some("/etc/criu/runc.conf"));
-        assert_eq!(of(r#"{"org.criu.config":""}"#), None);
-        assert_eq!(of(r#"{"org.criu.config":"/x"}"#).as_deref(), Some("/x"));
     }
 }

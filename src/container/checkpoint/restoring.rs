@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::Pid;
 
+use super::common::{config_file, text_of};
 use super::descriptors;
 use super::detour::Detour;
 use super::directories::Directories;
-use super::dump::text_of;
 use super::explain::explain;
 use super::namespaces::{self, Joined};
 use super::options::RestoreOptions;
-use super::restore::{LOG, config_file, make_directory};
 use crate::cgroup::Manager;
 use crate::container::hooks;
 use crate::container::making::{Blueprint, Order, end_cgroup};
@@ -21,13 +20,15 @@ use crate::container::store::{Container, Store};
 use crate::criu::{CgroupRoot, InheritedDescriptor, Job, Notification, Options, Service, Stdio};
 use crate::fail;
 use crate::linux::namespace::Kind;
-use crate::linux::pidfd;
+use crate::linux::{pidfd, userns};
 use crate::report::{Code, Context, Error, Result};
 use crate::stage::context::Prepared;
 use crate::stage::external::{self, Guard, Staged};
 use crate::stage::net_devices::NetDevices;
 use crate::stage::{hook, prepare};
 
+/// Where callers look for it.
+pub const LOG: &str = "restore.log";
 /// The directory that CRIU binds from, in the container's own.
 const STAGE: &str = "criu";
 const CGROUP_LIMIT: usize = 1 << 20;
@@ -41,6 +42,13 @@ pub struct Restored {
     pub pidfd: OwnedFd,
     /// The terminal's master, where it was not handed over.
     pub terminal: Option<OwnedFd>,
+}
+
+/// What CRIU is told of.
+struct Ready {
+    staged: Staged,
+    directories: Directories,
+    joined: Joined,
 }
 
 /// What has been made so far.
@@ -58,6 +66,8 @@ pub struct Restoring<'a> {
 }
 
 impl<'a> Restoring<'a> {
+    /// Restores a container to the point from which it runs by itself.
+    ///
     /// # Errors
     /// Whatever failed; nothing is left of the container then.
     pub fn restore(
@@ -111,9 +121,8 @@ impl<'a> Restoring<'a> {
         let joined = Joined::of(plan, std::mem::take(&mut prepared.namespaces))?;
         let inherited = descriptors::inherited(self.directories.images())?;
 
-        let (mut service, staged, joined) = self.start_criu(program, prepared, joined)?;
-        let restored = self.conduct(&mut service, staged, joined, inherited);
-        match restored {
+        let (mut service, ready) = self.start_criu(program, prepared, joined)?;
+        match self.conduct(&mut service, ready, inherited) {
             Ok(()) => service.end(),
             Err(error) => Err(match service.kill() {
                 Ok(()) => error,
@@ -123,49 +132,43 @@ impl<'a> Restoring<'a> {
     }
 
     /// CRIU, in a mount namespace in which all that it is to mount is ready.
-    fn start_criu(
-        &self,
-        program: &Path,
-        prepared: Prepared,
-        mut joined: Joined,
-    ) -> Result<(Service, Staged, Joined)> {
-        let directory = make_directory(self.container.path().join(STAGE))?;
-        let proc = &self.blueprint.proc;
+    fn start_criu(&self, program: &Path, prepared: Prepared, joined: Joined) -> Result<(Service, Ready)> {
+        let directory = self.container.path().join(STAGE);
+        std::fs::create_dir(&directory).with_context(|| format!("make {directory:?}"))?;
+        let (proc, plan) = (&self.blueprint.proc, &self.blueprint.plan);
+        let owner = plan.id_maps.as_ref().map(|maps| userns::create(proc, &maps.uids, &maps.gids));
+        let owner = owner.transpose().context("make a user namespace with the container's maps")?;
         let detour = Detour::begin(proc)?;
-        let started = external::stage(&self.blueprint.plan, prepared, proc, &directory).and_then(|staged| {
+        let started = external::stage(plan, prepared, proc, &directory).and_then(|staged| {
+            let directories = self.directories.open_here(owner.as_ref().map(AsFd::as_fd))?;
             let passed = joined.by_descriptor.iter().map(|(_, file)| file.try_clone());
             let passed = passed.collect::<std::io::Result<Vec<_>>>().context("pass namespaces on")?;
-            Ok((Service::start(program, Stdio::Ours, passed, true)?, staged))
+            let service = Service::start(program, Stdio::Ours, passed, true)?;
+            Ok((service, Ready { staged, directories, joined }))
         });
-        let back = detour.end();
-        let (service, staged) = match (started, back) {
-            (Ok(started), Ok(())) => started,
-            (Ok((service, _)), Err(error)) => {
-                // It must not be left; its end changes nothing about the error.
-                let _ = service.kill();
-                return Err(error);
-            }
-            (Err(error), Ok(())) => return Err(error),
-            (Err(error), Err(second)) => return Err(error.and_then(second)),
-        };
-        joined.by_descriptor.shrink_to_fit();
-        Ok((service, staged, joined))
+        match (started, detour.end()) {
+            (Ok(started), Ok(())) => Ok(started),
+            (Ok((service, _)), Err(error)) => match service.kill() {
+                Ok(()) => Err(error),
+                Err(second) => Err(error.and_then(second)),
+            },
+            (Err(error), Ok(())) => Err(error),
+            (Err(error), Err(second)) => Err(error.and_then(second)),
+        }
     }
 
     fn conduct(
         &mut self,
         service: &mut Service,
-        staged: Staged,
-        joined: Joined,
+        ready: Ready,
         inherited: Vec<InheritedDescriptor>,
     ) -> Result<()> {
         service.check_version()?;
         self.enter_cgroup(service.pid())?;
-        let request = self.request(service.pid(), &staged, joined, inherited)?;
-        let guard = staged.guard;
-        let directories = self.directories;
+        let request = self.request(service.pid(), &ready, inherited)?;
+        let (guard, directories) = (&ready.staged.guard, self.directories);
         let done = service
-            .carry_out(Job::Restore, request, &mut |notification| self.attend(notification, &guard))
+            .carry_out(Job::Restore, request, &mut |notification| self.attend(notification, guard))
             .map_err(|failure| explain("restore", failure, directories))?;
         match (&self.init, done) {
             (Some((known, _)), Some(pid)) if *known == pid => Ok(()),
@@ -184,13 +187,8 @@ impl<'a> Restoring<'a> {
         self.manager.apply(&self.blueprint.plan.cgroup.resources)
     }
 
-    fn request(
-        &self,
-        criu: Pid,
-        staged: &Staged,
-        joined: Joined,
-        mut inherited: Vec<InheritedDescriptor>,
-    ) -> Result<Options> {
+    fn request(&self, criu: Pid, ready: &Ready, mut inherited: Vec<InheritedDescriptor>) -> Result<Options> {
+        let Ready { staged, directories, joined } = ready;
         let options = self.options;
         for (index, (key, _)) in joined.by_descriptor.iter().enumerate() {
             inherited.push(InheritedDescriptor { key: key.to_string(), number: Service::number_of(index) });
@@ -211,8 +209,8 @@ impl<'a> Restoring<'a> {
             cgroup_roots: self.cgroup_roots(criu)?,
             external,
             inherited,
-            joined: joined.by_file,
-            ..self.directories.add_to(options.common.for_criu(LOG))
+            joined: joined.by_file.clone(),
+            ..directories.add_to(options.common.for_criu(LOG))
         })
     }
 

@@ -10,7 +10,7 @@ mod name;
 mod staging;
 
 pub use guard::Guard;
-pub use name::{FoundMount, name_mounts};
+pub use name::name_mounts;
 pub use staging::{Staged, stage};
 
 use std::fmt::Write;
@@ -84,8 +84,7 @@ fn of_mount(plan: &Plan, index: usize, mount: &Mount) -> Vec<External> {
             vec![external(mount.target.clone(), source)]
         }
         MountSource::Cgroup(CgroupMount::Unified { .. }) if plan.has_user_namespace() => {
-            let source =
-                Source::Cgroup { directory: String::new(), hierarchy: String::new(), own: None };
+            let source = Source::Cgroup { directory: String::new(), hierarchy: String::new(), own: None };
             vec![external(mount.target.clone(), source)]
         }
         MountSource::Cgroup(CgroupMount::PerHierarchy { namespaced, hierarchies, .. })
@@ -152,12 +151,8 @@ mod tests {
 
     #[test]
     fn mounts_on_one_target_have_names_of_their_own() {
-        let external = || External {
-            key: "k".into(),
-            target: "/a".into(),
-            read_only: false,
-            source: Source::Null,
-        };
+        let external =
+            || External { key: "k".into(), target: "/a".into(), read_only: false, source: Source::Null };
         let mut externals = [external(), external(), external()];
         distinguish(&mut externals);
         assert_eq!(externals.map(|external| external.key), ["k", "k-1", "k-2"]);

@@ -206,12 +206,7 @@ mod tests {
     }
 
     fn source(key: &str, target: &str, read_only: bool, shows: Identity) -> Known {
-        Known {
-            external: external(key, target, read_only),
-            place: None,
-            shows: Some(shows),
-            claimed: false,
-        }
+        Known { external: external(key, target, read_only), place: None, shows: Some(shows), claimed: false }
     }
 
     #[test]

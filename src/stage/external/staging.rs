@@ -13,13 +13,13 @@ use nix::mount::{MntFlags, umount2};
 use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
 
 use super::guard::{Guard, Part};
-use super::{External, Source, externals, key_below};
+use super::{External, Source, externals, key, key_below};
 use crate::fail;
 use crate::linux::mount::{self, Attr, Attributes, FsContext};
 use crate::linux::mountinfo::{self, Mountinfo};
 use crate::linux::path::Root;
 use crate::linux::procfs::Proc;
-use crate::plan::{Action, Mount, MountSource, Plan, Step};
+use crate::plan::{Action, Mount, MountSource, NOTIFY, Plan, Step};
 use crate::report::{Code, Context as _, Result};
 use crate::stage::context::Prepared;
 
@@ -56,8 +56,29 @@ pub fn stage(plan: &Plan, mut prepared: Prepared, proc: &Proc, directory: &Path)
         attach(top.as_fd(), &name, tree.as_fd()).context(&doing)?;
         attached.push(Attached { external, tree, path });
     }
+    let notify = stage_notify(top.as_fd(), directory, &attached)?;
     make_mount_points(plan, top.as_fd(), directory, root.as_fd(), &attached)?;
-    describe(proc, directory.join("root"), &root, attached)
+    let mut staged = describe(proc, directory.join("root"), &root, attached)?;
+    staged.places.extend(notify);
+    Ok(staged)
+}
+
+/// The checkpointed container may have had a notify socket, and this one none: then there is an empty directory.
+fn stage_notify(
+    top: BorrowedFd,
+    directory: &Path,
+    attached: &[Attached],
+) -> Result<Option<(String, PathBuf)>> {
+    const NAME: &str = "notify";
+    let target = Path::new(NOTIFY);
+    if attached.iter().any(|attached| attached.external.target == target) {
+        return Ok(None);
+    }
+    let empty = empty_tmpfs()?;
+    let read_only = Attributes { set: Attr::RDONLY, ..Attributes::default() };
+    mount::set_attributes(empty.as_fd(), read_only, false).context("set read-only")?;
+    attach(top, NAME, empty.as_fd()).context("make ready an empty notify directory")?;
+    Ok(Some((key(target, Path::new("")), directory.join(NAME))))
 }
 
 /// A tmpfs to make mount points in.
@@ -164,9 +185,7 @@ fn make_mount_points(
 }
 
 fn make_mount_point(view: &Root, index: usize, step: &Step, attached: &[Attached]) -> Result<()> {
-    let of_step = |attached: &&Attached| {
-        matches!(attached.external.source, Source::Step { index: of, .. } if of == index)
-    };
+    let of_step = |attached: &&Attached| matches!(attached.external.source, Source::Step { index: of, .. } if of == index);
     let (target, tree) = match &step.action {
         Action::MakeDevice(device) if device.bind => {
             view.make_file(&device.path, 0o755).map(drop).with_context(|| making(&device.path))?;
