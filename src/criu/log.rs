@@ -15,10 +15,11 @@ const NOISE: [&str; 10] = [
 ];
 
 /// What a caller can do about it, by words of the cause.
-const HINTS: [(&str, &str); 11] = [
+const HINTS: [(&str, &str); 12] = [
     ("tcp-established", "allow open TCP connections with --tcp-established"),
     ("in-flight", "leave connections that are being made out with --tcp-skip-in-flight"),
     ("ext-unix-sk", "allow Unix sockets with a peer outside with --ext-unix-sk"),
+    ("without peer", "allow Unix sockets with a peer outside with --ext-unix-sk"),
     ("file-locks", "allow file locks with --file-locks"),
     ("shell-job", "allow the caller's terminal with --shell-job"),
     ("link-remap", "allow files that were removed while open with --link-remap"),

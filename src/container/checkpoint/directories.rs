@@ -1,19 +1,20 @@
 //! The directories of images and of work files, open.
 
 use std::fs::{DirBuilder, Permissions};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{OFlag, open, openat};
-use nix::sys::stat::{Mode, fstat};
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use nix::sys::stat::{Mode, fchmod, fstat};
+use nix::unistd::{Gid, UnlinkatFlags, fchown, unlinkat};
 
 use super::options::Common;
 use crate::criu::Options;
 use crate::fail;
-use crate::linux::{self, Errno, mount};
-use crate::report::{Code, Context, Result, log};
+use crate::linux::{self, Errno};
+use crate::plan::IdMaps;
+use crate::report::{Code, Context, Result};
 
 /// A log of a dump of very many processes.
 const LOG_LIMIT: usize = 64 << 20;
@@ -58,26 +59,36 @@ impl Directories {
 
     /// The same directories as the caller's mount namespace has them: CRIU mounts in its working directory, and can
     /// only in a namespace of its own.
-    ///
-    /// In a container's user namespace, `owner`, CRIU reads images as its root: they are shown as that root's.
-    pub fn open_here(&self, owner: Option<BorrowedFd>) -> Result<Self> {
+    pub fn open_here(&self) -> Result<Self> {
         let again = |path: &Path, known: &OwnedFd| {
             let here = open_directory(path)?;
             let identity = |fd: &OwnedFd| fstat(fd).map(|stat| (stat.st_dev, stat.st_ino));
             if identity(&here)? == identity(known)? { Ok(here) } else { Err(Errno::ESTALE) }
         };
         let opening = |path: &Path| format!("open {path:?} again");
-        let mut images = again(&self.image_path, &self.images).with_context(|| opening(&self.image_path))?;
-        if let Some(owner) = owner {
-            images = owned_by(images, owner)?;
-        }
         Ok(Self {
-            images,
+            images: again(&self.image_path, &self.images).with_context(|| opening(&self.image_path))?,
             work: again(&self.work_path, &self.work).with_context(|| opening(&self.work_path))?,
             image_path: self.image_path.clone(),
             work_path: self.work_path.clone(),
             log: self.log,
         })
+    }
+
+    /// Restoring into a user namespace, CRIU opens some images as its root, who has no way into a directory that is the
+    /// host's root's alone: the group of that root is let through, without seeing what is there.
+    pub fn let_in(&self, maps: &IdMaps) -> Result<()> {
+        let Some(group) = maps.gids.iter().find(|map| map.container == 0).map(|map| map.host) else {
+            return Ok(());
+        };
+        let doing = || format!("let the container's root into {:?}", self.image_path);
+        let mode = fstat(&self.images).with_context(doing)?.st_mode & 0o7777;
+        // Whoever gave it to others has seen to that.
+        if mode & 0o077 != 0 {
+            return Ok(());
+        }
+        fchown(&self.images, None, Some(Gid::from_raw(group))).with_context(doing)?;
+        fchmod(&self.images, Mode::from_bits_truncate(mode | 0o010)).with_context(doing)
     }
 
     pub fn images(&self) -> &OwnedFd {
@@ -117,18 +128,6 @@ impl Directories {
         match parent.to_str() {
             Some(text) => Ok(text.to_string()),
             None => fail!(Code::Usage, "invalid --parent-path: {parent:?} is not text"),
-        }
-    }
-}
-
-/// The same directory with its owners mapped; as it is, where its filesystem cannot do that.
-fn owned_by(directory: OwnedFd, owner: BorrowedFd) -> Result<OwnedFd> {
-    let mapped = mount::open_tree_clone_fd(directory.as_fd(), false).context("clone the image directory")?;
-    match mount::set_idmap(mapped.as_fd(), owner, false) {
-        Ok(()) => Ok(mapped),
-        Err(errno) => {
-            log::debug(format!("the image directory cannot be given to the container's root: {errno}"));
-            Ok(directory)
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::container::store::{Container, Store};
 use crate::criu::{CgroupRoot, InheritedDescriptor, Job, Notification, Options, Service, Stdio};
 use crate::fail;
 use crate::linux::namespace::Kind;
-use crate::linux::{pidfd, userns};
+use crate::linux::{fd, pidfd};
 use crate::report::{Code, Context, Error, Result};
 use crate::stage::context::Prepared;
 use crate::stage::external::{self, Guard, Staged};
@@ -29,8 +29,6 @@ use crate::stage::{hook, prepare};
 
 /// Where callers look for it.
 pub const LOG: &str = "restore.log";
-/// The directory that CRIU binds from, in the container's own.
-const STAGE: &str = "criu";
 const CGROUP_LIMIT: usize = 1 << 20;
 const SIGKILL: i32 = crate::container::kill::SIGKILL;
 
@@ -124,36 +122,41 @@ impl<'a> Restoring<'a> {
         let (mut service, ready) = self.start_criu(program, prepared, joined)?;
         match self.conduct(&mut service, ready, inherited) {
             Ok(()) => service.end(),
-            Err(error) => Err(match service.kill() {
-                Ok(()) => error,
-                Err(second) => error.and_then(second),
-            }),
+            Err(error) => Err(kill_after(service, error)),
         }
     }
 
     /// CRIU, in a mount namespace in which all that it is to mount is ready.
     fn start_criu(&self, program: &Path, prepared: Prepared, joined: Joined) -> Result<(Service, Ready)> {
-        let directory = self.container.path().join(STAGE);
-        std::fs::create_dir(&directory).with_context(|| format!("make {directory:?}"))?;
-        let (proc, plan) = (&self.blueprint.proc, &self.blueprint.plan);
-        let owner = plan.id_maps.as_ref().map(|maps| userns::create(proc, &maps.uids, &maps.gids));
-        let owner = owner.transpose().context("make a user namespace with the container's maps")?;
-        let detour = Detour::begin(proc)?;
-        let started = external::stage(plan, prepared, proc, &directory).and_then(|staged| {
-            let directories = self.directories.open_here(owner.as_ref().map(AsFd::as_fd))?;
-            let passed = joined.by_descriptor.iter().map(|(_, file)| file.try_clone());
-            let passed = passed.collect::<std::io::Result<Vec<_>>>().context("pass namespaces on")?;
-            let service = Service::start(program, Stdio::Ours, passed, true)?;
-            Ok((service, Ready { staged, directories, joined }))
-        });
+        if let Some(maps) = &self.blueprint.plan.id_maps {
+            self.directories.let_in(maps)?;
+            // CRIU opens them once more, as the container's root.
+            if let Some(root) = maps.uids.iter().find(|map| map.container == 0) {
+                fd::own_stdio(root.host).context("give standard streams to the container's root")?;
+            }
+        }
+        let detour = Detour::begin(&self.blueprint.proc)?;
+        let started = self.start_here(program, prepared, joined);
         match (started, detour.end()) {
             (Ok(started), Ok(())) => Ok(started),
-            (Ok((service, _)), Err(error)) => match service.kill() {
-                Ok(()) => Err(error),
-                Err(second) => Err(error.and_then(second)),
-            },
+            (Ok((service, _)), Err(error)) => Err(kill_after(service, error)),
             (Err(error), Ok(())) => Err(error),
             (Err(error), Err(second)) => Err(error.and_then(second)),
+        }
+    }
+
+    /// CRIU first: what is mounted then hides a part of the host's files.
+    fn start_here(&self, program: &Path, prepared: Prepared, joined: Joined) -> Result<(Service, Ready)> {
+        let directories = self.directories.open_here()?;
+        let passed = joined.by_descriptor.iter().map(|(_, file)| file.try_clone());
+        let passed = passed.collect::<std::io::Result<Vec<_>>>().context("pass namespaces on")?;
+        let mut service = Service::start(program, Stdio::Ours, passed, true)?;
+        let staged = service
+            .check_version()
+            .and_then(|()| external::stage(&self.blueprint.plan, prepared, &self.blueprint.proc));
+        match staged {
+            Ok(staged) => Ok((service, Ready { staged, directories, joined })),
+            Err(error) => Err(kill_after(service, error)),
         }
     }
 
@@ -163,7 +166,6 @@ impl<'a> Restoring<'a> {
         ready: Ready,
         inherited: Vec<InheritedDescriptor>,
     ) -> Result<()> {
-        service.check_version()?;
         self.enter_cgroup(service.pid())?;
         let request = self.request(service.pid(), &ready, inherited)?;
         let (guard, directories) = (&ready.staged.guard, self.directories);
@@ -284,10 +286,6 @@ impl<'a> Restoring<'a> {
     }
 
     fn finish(mut self) -> Result<Restored> {
-        let staged = self.container.path().join(STAGE);
-        if let Err(error) = std::fs::remove_dir(&staged) {
-            return Err(self.undo(Error::from(error).context(format!("remove {staged:?}"))));
-        }
         if let Err(error) = self.container.unlock() {
             return Err(self.undo(error));
         }
@@ -315,6 +313,13 @@ impl<'a> Restoring<'a> {
         }
         note(self.container.discard());
         error
+    }
+}
+
+fn kill_after(service: Service, error: Error) -> Error {
+    match service.kill() {
+        Ok(()) => error,
+        Err(second) => error.and_then(second),
     }
 }
 

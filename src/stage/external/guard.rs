@@ -44,14 +44,14 @@ impl Guard {
     /// A mount that shows writable what the config has as read-only.
     pub fn check(&self, proc: &Proc, init: Pid) -> Result<()> {
         let text = proc.read_pid(init, "mountinfo", MOUNTINFO_LIMIT).context("read init's mounts")?;
-        for mount in Mountinfo::parse(&text).iter().filter(|mount| self.forbids(mount)) {
-            fail!(
+        match Mountinfo::parse(&text).iter().find(|mount| self.forbids(mount)) {
+            Some(mount) => fail!(
                 Code::InvalidConfig,
                 "the checkpoint makes the mount at {:?} writable, which config.json has as read-only",
                 mount.mount_point
-            );
+            ),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn forbids(&self, mount: &Mount) -> bool {

@@ -5,6 +5,7 @@
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -42,8 +43,18 @@ struct Attached {
     path: PathBuf,
 }
 
-/// Mounts everything below `directory`, an empty one, in the caller's mount namespace, which must be its own.
-pub fn stage(plan: &Plan, mut prepared: Prepared, proc: &Proc, directory: &Path) -> Result<Staged> {
+/// Directories of a host that anybody has a way into: in a user namespace CRIU follows paths as the container's root. What
+/// is in the one that is taken is hidden in this mount namespace alone.
+const DIRECTORIES: [&str; 5] = ["/mnt", "/media", "/srv", "/opt", "/home"];
+
+/// Mounts everything below one directory in the caller's mount namespace, which must be its own.
+pub fn stage(plan: &Plan, mut prepared: Prepared, proc: &Proc) -> Result<Staged> {
+    let is_open = |path: &&Path| {
+        std::fs::metadata(path).is_ok_and(|data| data.is_dir() && data.permissions().mode() & 1 == 1)
+    };
+    let Some(directory) = DIRECTORIES.into_iter().map(Path::new).find(is_open) else {
+        fail!(Code::System, "none of {DIRECTORIES:?} is there for the restore to mount on");
+    };
     let top = attach_top(directory)?;
     let root = attach_root(top.as_fd(), &mut prepared)?;
     let mut attached = Vec::new();
@@ -83,7 +94,7 @@ fn stage_notify(
 
 /// A tmpfs to make mount points in.
 fn attach_top(directory: &Path) -> Result<OwnedFd> {
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let place = open(directory, flags, Mode::empty()).with_context(|| format!("open {directory:?}"))?;
     let top = empty_tmpfs().context("make a directory for the restore")?;
     mount::move_mount(top.as_fd(), place.as_fd()).with_context(|| format!("attach it at {directory:?}"))?;
