@@ -6,6 +6,8 @@ pub mod channel;
 pub mod context;
 pub mod copy_up;
 pub mod external;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod hook;
 pub mod init;
 pub mod launch;
