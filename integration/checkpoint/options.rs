@@ -81,7 +81,7 @@ fn a_file_lock_is_kept_where_that_is_allowed() -> Outcome {
     let Some(tree) = debian::tree() else { return skip(debian::MISSING) };
     with_criu(|| {
         let container = debian::debian(&tree, |config| {
-            config.args(&["bash", "-c", "exec 9>/tmp/lock; flock 9; echo > /tmp/bell/answer; sleep 1000"]);
+            config.args(&["bash", "-c", "exec 9>/tmp/lock; flock 9; echo > $0/answer; sleep 1000"]);
         })?;
         let mut answer = bell(&container)?;
         container.detach()?;
@@ -101,8 +101,8 @@ fn a_unix_socket_with_a_peer_outside_is_kept_where_that_is_allowed() -> Outcome 
     let Some(tree) = debian::tree() else { return skip(debian::MISSING) };
     with_criu(|| {
         let script = "use IO::Socket::UNIX; \
-                      my $s = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => '/tmp/bell/socket') or die; \
-                      open(my $ask, '<', '/tmp/bell/answer'); \
+                      my $s = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => \"$ARGV[0]/socket\") or die; \
+                      open(my $ask, '<', \"$ARGV[0]/answer\"); \
                       my $i = 0; while (<$ask>) { $i++; $s->send($i) }";
         let container = debian::debian(&tree, |config| {
             // CRIU looks for the peer in the container's own network namespace.
@@ -131,13 +131,15 @@ fn a_unix_socket_with_a_peer_outside_is_kept_where_that_is_allowed() -> Outcome 
     })
 }
 
-/// A directory of the host at `/tmp/bell`, with a fifo in it.
+/// A directory of the host, in the container under the same name, with a fifo in it: the program's first argument.
+/// CRIU finds an outer socket again by the name that it has outside.
 fn bell(container: &Container) -> anyhow::Result<Fifo> {
     let place = container.path("bell");
     fs::create_dir(&place)?;
+    let text = place.to_string_lossy().into_owned();
     container.edit(|config| {
-        // The shared tree is not written to: it has no such mount point.
-        config.mount("/tmp/bell", "bind", &place.to_string_lossy(), &["bind"]);
+        config.mount(&text, "bind", &text, &["bind"]);
+        config.push("/process/args", text.clone().into());
     })?;
     Fifo::make(&place.join("answer"))
 }

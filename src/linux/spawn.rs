@@ -42,7 +42,8 @@ pub fn pass(command: &mut Command, first: RawFd, descriptors: Vec<OwnedFd>) -> R
     let above = first + descriptors.len() as RawFd;
     // Copies out of the way of those numbers: none is overwritten before it has been placed.
     let copies: Vec<OwnedFd> = descriptors.iter().map(|fd| copy_from(fd, above)).collect::<Result<_>>()?;
-    // And none of the numbers is left for the pipe by which the child tells us that it could not execute.
+    // And none of the numbers is left, or becomes free, for the pipe by which the child tells us that it could not
+    // execute.
     let mut fillers = Vec::new();
     while let Some(fd) = descriptors.first() {
         let filler = copy_from(fd, first)?;
@@ -52,7 +53,7 @@ pub fn pass(command: &mut Command, first: RawFd, descriptors: Vec<OwnedFd>) -> R
         fillers.push(filler);
     }
     let between = move || {
-        let _held = &fillers;
+        let _held = (&descriptors, &fillers);
         for (number, copy) in (first..).zip(&copies) {
             super::fd::place(copy.as_fd(), number, false).map_err(std::io::Error::from)?;
         }
@@ -82,7 +83,6 @@ mod tests {
     #[test]
     fn descriptors_arrive_at_their_numbers_and_a_missing_program_is_still_an_error() {
         in_child(|| {
-            super::super::fd::close_from(3, &[]).unwrap();
             let mut pipes = Vec::new();
             let mut given = Vec::new();
             for _ in 0..4 {
