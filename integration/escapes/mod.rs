@@ -15,6 +15,7 @@ mod racer;
 mod trace;
 
 mod capabilities;
+mod criu;
 mod devices;
 mod directory;
 mod hooks;
