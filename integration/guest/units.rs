@@ -106,3 +106,32 @@ fn a_deleted_containers_unit_is_gone() -> Outcome {
     assert_eq!(property(&container, "LoadState")?, "not-found");
     Ok(())
 }
+
+#[test]
+fn a_container_can_be_a_slice() -> Outcome {
+    if let Some(reason) = lacks_systemd() {
+        return skip(reason);
+    }
+    let mut container = Container::with(|config| {
+        config["linux"]["resources"]["pids"] = json!({"limit": 33});
+    })?;
+    let name = format!("{}.slice", container.id.replace('-', ""));
+    container.edit(|config| config["linux"]["cgroupsPath"] = format!("system.slice:trug:{name}").into())?;
+    // It is where its name says, whatever slice was named beside it.
+    container.cgroup = format!("/{name}");
+    container.detach()?;
+    assert_eq!(container.members()?.len(), 1);
+    let show = |what| systemctl(&["show", "--value", "--property", what, &name]);
+    assert_eq!(show("ActiveState")?.ok().stdout(), "active");
+    assert_eq!(show("ControlGroup")?.ok().stdout(), container.cgroup);
+    assert_eq!(show("TasksMax")?.ok().stdout(), "33");
+    container.exec(&["true"])?.ok();
+    // A second one would be killed with it.
+    let second = Container::with(|config| {
+        config["linux"]["cgroupsPath"] = format!("system.slice:trug:{name}").into();
+    })?;
+    second.create()?.fails(1, "is there already");
+    container.delete_by_force()?.ok();
+    assert_eq!(show("LoadState")?.ok().stdout(), "not-found");
+    Ok(())
+}
