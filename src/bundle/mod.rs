@@ -2,6 +2,8 @@
 
 pub mod default_spec;
 pub mod features;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod load;
 mod locate;
 mod mend;
