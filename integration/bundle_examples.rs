@@ -1,13 +1,15 @@
 //! The bundles under bundle-examples/, each run as its README says.
 
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 
 use crate::support::{Container, Invocation, Outcome, Terminal, cgroup, is_peer, skip};
 
 /// A copy of an example, its root filesystem made by its own script.
 pub fn example(name: &str) -> anyhow::Result<Container> {
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundle-examples");
+    // Where the suite is not run where it was built, it brings them along.
+    let home = std::env::var_os("TRUG_TEST_HOME").map_or(env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    let examples = home.join("bundle-examples");
     let container = Container::from_bundle(&examples.join(name))?;
     let bundle = container.bundle();
     // What an earlier run of the example itself has left beside its config is no part of it.
@@ -115,7 +117,9 @@ fn hooks_writes_down_all_six_and_the_program() -> Outcome {
 
 #[test]
 fn every_example_has_three_lines_of_readme() -> Outcome {
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundle-examples");
+    // Where the suite is not run where it was built, it brings them along.
+    let home = std::env::var_os("TRUG_TEST_HOME").map_or(env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    let examples = home.join("bundle-examples");
     for name in ["hello", "shell", "web", "readonly", "hooks"] {
         let text = fs::read_to_string(examples.join(name).join("README.md"))?;
         assert_eq!(text.lines().count(), 3, "{name}");

@@ -4,14 +4,7 @@ use serde_json::json;
 
 use super::{directory, lacks_v2, with_resources};
 use crate::bundle_examples::example;
-use crate::support::{Container, Outcome, skip};
-
-/// Reads `size` bytes into memory, and dies of it.
-fn exhaust(container: &Container, size: u64) -> Outcome {
-    // tail keeps what it has read, since a line may never end.
-    container.exec_shell(&format!("head -c {size} /dev/zero | tail -n 1 > /dev/null || true"))?;
-    Ok(())
-}
+use crate::support::{Outcome, skip};
 
 #[test]
 fn the_web_example_is_held_to_its_memory_and_events_tell() -> Outcome {
@@ -22,7 +15,8 @@ fn the_web_example_is_held_to_its_memory_and_events_tell() -> Outcome {
     container.detach()?;
     let mut events = container.runtime(["events", "--interval", "1s", &container.id]).spawn()?;
     events.wait_for("stats")?;
-    exhaust(&container, 209_715_200)?;
+    // In one read: a fifth of an emulated CPU is not much.
+    container.exec_shell("dd if=/dev/zero of=/dev/null bs=128M count=1 || true")?;
     events.wait_for(&format!("{{\"type\":\"oom\",\"id\":\"{}\"}}\n", container.id))?;
     let kills = std::fs::read_to_string(directory(&container).join("memory.events"))?;
     assert!(!kills.contains("oom_kill 0"), "{kills}");
@@ -52,7 +46,7 @@ fn statistics_are_those_of_the_kernels_files() -> Outcome {
     for (part, file) in [("cpu", "cpu.pressure"), ("memory", "memory.pressure"), ("blkio", "io.pressure")] {
         let there = std::fs::read_to_string(directory(&container).join(file)).is_ok();
         let psi = &data[part]["psi"];
-        assert_eq!(psi["some"]["avg10"].is_number(), there, "{part}: {psi}");
+        assert_eq!(psi.is_object(), there, "{part}: {psi}");
     }
     Ok(())
 }

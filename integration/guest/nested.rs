@@ -57,12 +57,12 @@ fn a_limit_in_a_nested_container_is_set_or_said_to_be_missing() -> Outcome {
     let run = "/trug --root /state run --bundle /inner --detach inner";
     let refused = outer.exec_shell(run)?;
     refused.fails(1, "controller \\\"pids\\\" is not available in this cgroup");
-    refused.says("one with processes hands nothing on");
+    refused.fails(1, "one with processes hands nothing on");
     outer
         .exec_shell("ls -d /sys/fs/cgroup/inner /state/inner 2>/dev/null || echo nothing is left")?
         .prints("nothing is left");
 
-    let make_room = "cd /sys/fs/cgroup; mkdir init; for pid in $(cat cgroup.procs); do echo $pid > init/cgroup.procs; done";
+    let make_room = "cd /sys/fs/cgroup; mkdir init; for pid in $(cat cgroup.procs); do echo $pid > init/cgroup.procs || true; done 2> /dev/null";
     outer
         .exec_shell(&format!("{make_room}; {run} > /dev/null 2>&1; cat /sys/fs/cgroup/inner/pids.max"))?
         .prints("7");

@@ -50,13 +50,13 @@ fn annotations_are_properties_of_the_unit() -> Outcome {
     let container = Container::with(|config| {
         config["annotations"] = json!({
             "org.systemd.property.TimeoutStopUSec": "uint64 123456789",
-            "org.systemd.property.CollectMode": "'inactive'",
+            "org.systemd.property.CollectMode": "'inactive-or-failed'",
             "org.systemd.property.Documentation": "['man:trug(8)']",
         });
     })?;
     container.create()?.ok();
     assert_eq!(property(&container, "TimeoutStopUSec")?, "2min 3.456789s");
-    assert_eq!(property(&container, "CollectMode")?, "inactive");
+    assert_eq!(property(&container, "CollectMode")?, "inactive-or-failed");
     assert_eq!(property(&container, "Documentation")?, "\"man:trug(8)\"");
 
     for (name, value, expected) in [
@@ -108,6 +108,26 @@ fn a_deleted_containers_unit_is_gone() -> Outcome {
 }
 
 #[test]
+fn a_unit_that_failed_can_be_looked_at_until_the_container_is_deleted() -> Outcome {
+    if let Some(reason) = lacks_systemd() {
+        return skip(reason);
+    }
+    let container = Container::with(|config| {
+        config["annotations"] =
+            json!({"org.systemd.property.RuntimeMaxSec": "1", "org.systemd.property.TimeoutStopSec": "1"});
+    })?;
+    container.detach()?;
+    container.init()?.wait_gone()?;
+    // Ends when systemd has seen the end.
+    systemctl(&["stop", &unit(&container)])?.ok();
+    assert_eq!(property(&container, "ActiveState")?, "failed");
+    assert_eq!(property(&container, "Result")?, "timeout");
+    container.delete()?.ok();
+    assert_eq!(property(&container, "LoadState")?, "not-found");
+    Ok(())
+}
+
+#[test]
 fn a_container_can_be_a_slice() -> Outcome {
     if let Some(reason) = lacks_systemd() {
         return skip(reason);
@@ -132,6 +152,8 @@ fn a_container_can_be_a_slice() -> Outcome {
     })?;
     second.create()?.fails(1, "is there already");
     container.delete_by_force()?.ok();
-    assert_eq!(show("LoadState")?.ok().stdout(), "not-found");
+    // A slice is loaded whenever somebody asks for it.
+    assert_eq!(show("ActiveState")?.ok().stdout(), "inactive");
+    assert_eq!(show("Transient")?.ok().stdout(), "no");
     Ok(())
 }

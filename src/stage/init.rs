@@ -40,7 +40,8 @@ fn carry_out_all(context: &mut Context, steps: &[Step]) -> Result<Never> {
     // What is made in the root filesystem has the modes it should, whatever the caller's umask.
     linux::credentials::set_umask(UMASK);
     log::debug("child process in init()");
-    context.channel.expect(ToInit::Placed)?;
+    let cgroup = context.channel.expect_with(ToInit::Placed)?.pop();
+    context.prepared.cgroups.extend(cgroup.map(|tree| (String::new(), tree)));
     enter_container(context)?;
     // runc's words, which people look for in a debug log.
     log::debug("nsexec container setup: in the container's own namespaces, but for those that are joined");
