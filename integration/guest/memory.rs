@@ -1,9 +1,9 @@
 //! Memory that runs out, and what statistics say, on v2.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{directory, lacks_v2, with_resources};
-use crate::bundle_examples::example;
+use crate::bundle_examples::examples;
 use crate::support::{Outcome, skip};
 
 #[test]
@@ -11,7 +11,9 @@ fn the_web_example_is_held_to_its_memory_and_events_tell() -> Outcome {
     if let Some(reason) = lacks_v2() {
         return skip(reason);
     }
-    let container = example("web")?;
+    let config = std::fs::read_to_string(examples().join("web/config.json"))?;
+    let config: Value = serde_json::from_str(&config)?;
+    let container = with_resources(&config["linux"]["resources"])?;
     container.detach()?;
     let mut events = container.runtime(["events", "--interval", "1s", &container.id]).spawn()?;
     events.wait_for("stats")?;

@@ -12,7 +12,7 @@ use super::bus::{Type, Value};
 use super::manager::Property;
 use super::unit::Unit;
 use crate::cgroup::write::{Current, Write, pointer};
-use crate::report::{Code, Error, Result};
+use crate::report::{Code, Error, Result, log};
 
 /// The versions of systemd from which on it has a property.
 mod since {
@@ -29,6 +29,10 @@ const DEFAULT_PERIOD: u64 = 100_000;
 const PERCENT: u64 = 10_000;
 const SECOND: u64 = 1_000_000;
 const INFINITY: u64 = u64::MAX;
+/// CPUWeight=idle
+const IDLE: Value = Value::U64(0);
+/// runc's words.
+const WEIGHT_OF_IDLE: &str = "unable to apply both CPUWeight and CpuIdle to systemd, ignoring CPUWeight";
 
 /// What a container's unit is started with. The annotations' come last, and win.
 pub fn of_start(
@@ -114,14 +118,18 @@ fn file_of_v2(
         }
         "cpu.weight" => {
             // An idle group has no weight, and systemd no other way to say idle.
-            if !properties.has("CPUWeight", &Value::U64(0)) {
-                properties.set("CPUWeight", Value::U64(amount(value)?));
+            match properties.has("CPUWeight", &IDLE) {
+                true => log::warn(WEIGHT_OF_IDLE),
+                false => properties.set("CPUWeight", Value::U64(amount(value)?)),
             }
             return Ok(());
         }
         "cpu.idle" => {
             if value == "1" && version >= since::CPU_IDLE {
-                properties.set("CPUWeight", Value::U64(0));
+                if properties.list.iter().any(|property| property.name == "CPUWeight") {
+                    log::warn(WEIGHT_OF_IDLE);
+                }
+                properties.set("CPUWeight", IDLE);
             }
             return Ok(());
         }
