@@ -117,7 +117,9 @@ fn a_unit_that_failed_can_be_looked_at_until_the_container_is_deleted() -> Outco
             json!({"org.systemd.property.RuntimeMaxSec": "1", "org.systemd.property.TimeoutStopSec": "1"});
     })?;
     container.detach()?;
-    container.init()?.wait_gone()?;
+    for process in container.processes()? {
+        process.wait_gone()?;
+    }
     // Ends when systemd has seen the end.
     systemctl(&["stop", &unit(&container)])?.ok();
     assert_eq!(property(&container, "ActiveState")?, "failed");
