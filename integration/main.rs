@@ -36,5 +36,6 @@ mod signals;
 mod sockets;
 mod state;
 mod terminal;
+mod trace;
 mod update;
 mod userns;

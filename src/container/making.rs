@@ -32,7 +32,7 @@ use crate::linux::procfs::Proc;
 use crate::linux::{credentials, host, inherited};
 use crate::plan::seccomp::Filter;
 use crate::plan::{Plan, compile};
-use crate::report::{Code, Context, Error, Result, log};
+use crate::report::{Code, Context, Error, Result, log, trace};
 use crate::stage::channel::ToInit;
 use crate::stage::context::{Gate, HookState};
 use crate::stage::launch::{self, Child, Event, Start};
@@ -94,6 +94,7 @@ pub fn make(order: &Order) -> Result<Made> {
         hooks_began: false,
         net_devices: NetDevices::default(),
     };
+    trace::done("reserve the id");
     if let Err(error) = work.build(order, &mut blueprint) {
         return Err(work.undo(&blueprint, error));
     }
@@ -130,6 +131,7 @@ impl Blueprint {
         require_inherited(listen_fds, options.preserve_fds)?;
         let proc = Proc::open().context("open /proc")?;
         let bundle = load::bundle(&options.bundle)?;
+        trace::done("load config.json");
         let spec = &bundle.spec;
         let situation = Situation {
             unprivileged: credentials::effective_uid() != 0,
@@ -137,6 +139,7 @@ impl Blueprint {
             no_pivot: options.no_pivot,
         };
         validate::spec(spec, situation)?;
+        trace::done("validate");
 
         let terminal = spec.process().as_ref().and_then(|process| process.terminal()).unwrap_or(false);
         handover::check_terminal(terminal, order.detach, options.console_socket.as_deref())?;
@@ -147,6 +150,7 @@ impl Blueprint {
         )?;
 
         let tree = CgroupTree::detect(&proc).context("find the cgroup hierarchies")?;
+        trace::done("find the cgroup hierarchies");
         let notify = NotifyRelay::wanted(&globals.root.join(id));
         let options = compile::Options {
             id,
@@ -163,10 +167,12 @@ impl Blueprint {
             in_user_namespace: in_user_namespace()?,
         };
         let plan = compile::container(spec, &options)?;
+        trace::done("plan");
         let filter = match spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()) {
             Some(profile) => Some(filter_cache::filter(&globals.root, profile).at("/linux/seccomp")?),
             None => None,
         };
+        trace::done("seccomp filter");
         let path = plan.cgroup.path.as_deref();
         let location =
             Manager::locate(&tree, globals.driver, path, id, globals.rootless).at("/linux/cgroupsPath")?;
@@ -257,12 +263,15 @@ impl Work {
         self.container.save(&self.state)?;
         self.container.record_cgroup(&self.state.cgroup)?;
         self.container.freeze_config(&blueprint.bundle.raw)?;
+        trace::done("write the state");
         if let Some(notify) = &mut blueprint.notify {
             notify.prepare(order.start_at_once)?;
         }
         let filter = blueprint.filter.take();
         let mut prepared = prepare::prepare(&blueprint.plan, filter, &blueprint.proc)?;
+        trace::done("open what init needs");
         self.make_cgroup(order, &blueprint.plan)?;
+        trace::done("make the cgroup");
         let paths = self.state.cgroup.paths.clone();
         let cgroups = || prepare::cgroups(&blueprint.plan, |key| paths.get(key).map(PathBuf::as_path));
         let cgroup_comes_first = self.manager.comes_before_its_process()?;
@@ -279,14 +288,13 @@ impl Work {
         };
         let cgroup = self.manager.clone_target()?;
         let child = launch::spawn(&blueprint.plan, start, cgroup.as_ref().map(AsFd::as_fd))?;
+        trace::done("clone3");
         let pid = child.pid();
         let child = self.child.insert(child);
         self.manager.add(pid)?;
         if let Some(owner) = blueprint.plan.cgroup.owner {
             self.manager.delegate(owner)?;
         }
-        self.state.init = Some(ProcessId::look_up(&blueprint.proc, pid).context("look at init")?);
-        self.container.save(&self.state)?;
         if let Some(maps) = &blueprint.plan.id_maps {
             user_namespace::write_maps(&blueprint.proc, pid, maps)?;
         }
@@ -295,6 +303,11 @@ impl Work {
         }
         let cgroup = if cgroup_comes_first { None } else { cgroups()?.remove("") };
         child.tell_with(ToInit::Placed, cgroup.as_ref().map(AsFd::as_fd).as_slice())?;
+        trace::done("place init");
+        // Beside init's work: until the commit it dies with us, recorded or not.
+        self.state.init = Some(ProcessId::look_up(&blueprint.proc, pid).context("look at init")?);
+        self.container.save(&self.state)?;
+        trace::done("record init");
 
         self.converse(blueprint)?;
         self.hand_over(blueprint)?;
@@ -341,11 +354,15 @@ impl Work {
         loop {
             match self.child()?.next()? {
                 Event::RootfsReady => {
+                    trace::done("wait for the root filesystem");
                     self.manager.apply(&blueprint.plan.cgroup.resources)?;
                     let (devices, pid) = (&blueprint.plan.net_devices, self.child()?.pid());
                     self.net_devices.move_all(devices, &blueprint.proc, pid)?;
                     self.run_runtime_hooks(blueprint)?;
-                    self.child()?.tell(ToInit::RuntimeHooksDone)?;
+                    if blueprint.plan.awaits_parent() {
+                        self.child()?.tell(ToInit::RuntimeHooksDone)?;
+                    }
+                    trace::done("limits, network devices, hooks");
                 }
                 Event::MapIds { mount, namespace, recursive } => {
                     prepare::map_ids(mount.as_fd(), namespace.as_fd(), recursive)?;
@@ -358,6 +375,7 @@ impl Work {
                     handover::send_listener(spec, state, ("creating", pid), pid, listener)?;
                 }
                 Event::Ready => {
+                    trace::done("wait for init to be ready");
                     return user_namespace::set_rlimits(self.child()?.pid(), &blueprint.plan.privileged);
                 }
             }
@@ -392,7 +410,10 @@ impl Work {
         self.container.save(&self.state)?;
         let child = self.child()?;
         child.tell(ToInit::Commit)?;
-        child.await_release()
+        trace::done("hand over, record, commit");
+        let released = child.await_release();
+        trace::done("wait for the execve");
+        released
     }
 
     fn child(&self) -> Result<&Child> {
