@@ -272,8 +272,12 @@ impl Work {
         trace::done("open what init needs");
         self.make_cgroup(order, &blueprint.plan)?;
         trace::done("make the cgroup");
-        let paths = &self.state.cgroup.paths;
-        prepare::prepare_cgroups(&blueprint.plan, &mut prepared, |key| paths.get(key).map(PathBuf::as_path))?;
+        let paths = self.state.cgroup.paths.clone();
+        let cgroups = || prepare::cgroups(&blueprint.plan, |key| paths.get(key).map(PathBuf::as_path));
+        let cgroup_comes_first = self.manager.comes_before_its_process()?;
+        if cgroup_comes_first {
+            prepared.cgroups = cgroups()?;
+        }
 
         let start = Start {
             gate: self.gate(order)?,
@@ -297,7 +301,8 @@ impl Work {
         if !blueprint.plan.needs_bridge() {
             user_namespace::adjust_oom_score(&blueprint.proc, pid, &blueprint.plan.privileged)?;
         }
-        child.tell(ToInit::Placed)?;
+        let cgroup = if cgroup_comes_first { None } else { cgroups()?.remove("") };
+        child.tell_with(ToInit::Placed, cgroup.as_ref().map(AsFd::as_fd).as_slice())?;
         trace::done("place init");
         // Beside init's work: until the commit it dies with us, recorded or not.
         self.state.init = Some(ProcessId::look_up(&blueprint.proc, pid).context("look at init")?);
@@ -325,7 +330,8 @@ impl Work {
         }
         refuse_limits(resources, Some(error))?;
         log::debug("the container has no cgroup: none can be made here");
-        self.state.cgroup = Location { driver: Driver::Disabled, unit: None, paths: BTreeMap::new() };
+        self.state.cgroup =
+            Location { driver: Driver::Disabled, unit: None, paths: BTreeMap::new(), rootless: true };
         self.manager = Manager::new(self.state.cgroup.clone());
         self.container.save(&self.state)?;
         self.container.correct_cgroup(&self.state.cgroup)

@@ -68,15 +68,15 @@ pub fn open_trees(rootfs: &Rootfs, steps: &[Step], idmaps: &BTreeMap<usize, Owne
 
 /// Clones the container's cgroup directories, for plans that bind them. They must exist by now. Without cgroups of
 /// its own, the container is shown those of the caller.
-pub fn prepare_cgroups<'a>(
+pub fn cgroups<'a>(
     plan: &Plan,
-    prepared: &mut Prepared,
     directory_of: impl Fn(&str) -> Option<&'a Path>,
-) -> Result<()> {
-    match may_clone_mounts() {
-        true => open_cgroups(&plan.steps, plan.has_user_namespace(), &mut prepared.cgroups, directory_of),
-        false => Ok(()),
+) -> Result<BTreeMap<String, OwnedFd>> {
+    let mut opened = BTreeMap::new();
+    if may_clone_mounts() {
+        open_cgroups(&plan.steps, plan.has_user_namespace(), &mut opened, directory_of)?;
     }
+    Ok(opened)
 }
 
 /// The same, by init.
