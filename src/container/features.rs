@@ -128,7 +128,7 @@ fn linux() -> Linux {
         },
         apparmor: Enabled { enabled: true },
         selinux: Enabled { enabled: true },
-        intel_rdt: IntelRdt { enabled: false, schemata: false, monitoring: false },
+        intel_rdt: IntelRdt { enabled: true, schemata: true, monitoring: true },
         memory_policy: MemoryPolicy {
             modes: words::memory_policy_modes(),
             flags: words::memory_policy_flags(),
@@ -165,7 +165,7 @@ mod tests {
         assert!(json["linux"]["capabilities"].as_array().unwrap().iter().any(|name| name == "CAP_SYS_ADMIN"));
         assert_eq!(json["linux"]["cgroup"]["systemdUser"], false);
         assert_eq!(json["linux"]["seccomp"]["enabled"], true);
-        assert_eq!(json["linux"]["intelRdt"]["enabled"], false);
+        assert_eq!(json["linux"]["intelRdt"]["monitoring"], true);
         assert_eq!(json["linux"]["mountExtensions"]["idmap"]["enabled"], true);
         assert_eq!(json["annotations"]["trug.commit"], "abc");
         assert_eq!(json["potentiallyUnsafeConfigAnnotations"][1], "org.systemd.property.");

@@ -21,7 +21,7 @@ use super::notify::NotifyRelay;
 use super::options::CreateOptions;
 use super::state::{FORMAT, Phase, ProcessId, State};
 use super::store::{Container, ContainerId, START_FIFO, Store};
-use super::{Globals, filter_cache, foreground, hooks};
+use super::{Globals, filter_cache, foreground, hooks, intel_rdt};
 use crate::bundle::load::{self, Bundle};
 use crate::bundle::validate::{self, Situation};
 use crate::cgroup::{Driver, Location, Manager};
@@ -93,6 +93,7 @@ pub fn make(order: &Order) -> Result<Made> {
         terminal: None,
         hooks_began: false,
         net_devices: NetDevices::default(),
+        resctrl: None,
     };
     if let Err(error) = work.build(order, &mut blueprint) {
         return Err(work.undo(&blueprint, error));
@@ -249,6 +250,7 @@ struct Work {
     terminal: Option<OwnedFd>,
     hooks_began: bool,
     net_devices: NetDevices,
+    resctrl: Option<intel_rdt::Group>,
 }
 
 impl Work {
@@ -263,6 +265,7 @@ impl Work {
         let filter = blueprint.filter.take();
         let mut prepared = prepare::prepare(&blueprint.plan, filter, &blueprint.proc)?;
         self.make_cgroup(order, &blueprint.plan)?;
+        self.make_resctrl_group(blueprint)?;
         let paths = &self.state.cgroup.paths;
         prepare::prepare_cgroups(&blueprint.plan, &mut prepared, |key| paths.get(key).map(PathBuf::as_path))?;
 
@@ -278,6 +281,9 @@ impl Work {
         let pid = child.pid();
         let child = self.child.insert(child);
         self.manager.add(pid)?;
+        if let Some(group) = &self.resctrl {
+            group.add(pid)?;
+        }
         if let Some(owner) = blueprint.plan.cgroup.owner {
             self.manager.delegate(owner)?;
         }
@@ -316,6 +322,14 @@ impl Work {
         self.manager = Manager::new(self.state.cgroup.clone());
         self.container.save(&self.state)?;
         self.container.correct_cgroup(&self.state.cgroup)
+    }
+
+    fn make_resctrl_group(&mut self, blueprint: &Blueprint) -> Result<()> {
+        let Some(config) = &blueprint.plan.cgroup.intel_rdt else { return Ok(()) };
+        let resctrl = intel_rdt::mounted(&blueprint.proc)?;
+        let group = intel_rdt::Group::of(config, self.container.id(), &resctrl)?;
+        self.container.record_resctrl(&group)?;
+        self.resctrl.insert(group).make()
     }
 
     /// Init's fifo, where `start` is another command's.
@@ -408,6 +422,9 @@ impl Work {
         };
         blueprint.handover.remove_pid_file();
         note(end_cgroup(&self.manager));
+        if let Some(group) = &self.resctrl {
+            note(group.remove());
+        }
         if self.hooks_began {
             hooks::run_poststop(&blueprint.plan.hooks.poststop, &blueprint.hook_state);
         }

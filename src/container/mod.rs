@@ -15,6 +15,7 @@ mod foreground;
 pub mod globals;
 mod handover;
 pub mod hooks;
+pub mod intel_rdt;
 pub mod kill;
 pub mod list;
 mod making;

@@ -22,6 +22,7 @@ pub mod path;
 pub mod pidfd;
 pub mod process;
 pub mod procfs;
+pub mod resctrl;
 pub mod rlimit;
 pub mod scheduler;
 pub mod seal;

@@ -28,6 +28,8 @@ use crate::report::{Code, Context, Error, Result};
 pub const STATE_FILE: &str = "state.json";
 /// Where the cgroup is, and no more: what a damaged state.json leaves to clean up by.
 pub const CGROUP_FILE: &str = "cgroup.json";
+/// The resctrl group, where there is one.
+pub const RESCTRL_FILE: &str = "resctrl.json";
 /// The config in force: the bundle's, as it was at create.
 pub const CONFIG_FILE: &str = "config.json";
 /// The gate that `start` opens; it is gone once that has happened.
