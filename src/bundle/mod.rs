@@ -1,5 +1,6 @@
 //! The bundle: config.json loaded, and validated against the spec and this host.
 
+pub mod annotations;
 pub mod default_spec;
 pub mod features;
 pub mod load;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::bundle::features as words;
-use crate::bundle::mount_options;
+use crate::bundle::{annotations as known, mount_options};
 use crate::linux::{capability, seccomp as kernel};
 use crate::plan::seccomp::{self, flag};
 use crate::report::Result;
@@ -105,7 +105,13 @@ pub fn features(version: &str, commit: Option<&str>) -> Result<Features> {
         mount_options: mount_options::names(),
         linux: linux(),
         annotations,
-        potentially_unsafe_config_annotations: &["bundle", "org.systemd.property.", "org.criu.config"],
+        potentially_unsafe_config_annotations: &[
+            "bundle",
+            "org.systemd.property.",
+            "org.criu.config",
+            known::KEEP_GROUPS,
+            known::MOUNT_CONTEXT_TYPE,
+        ],
     })
 }
 

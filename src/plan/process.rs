@@ -10,7 +10,7 @@ use super::steps::Steps;
 use super::types::{
     Action, Capabilities, CapabilitySets, Command, Credentials, IoClass, Privileged, Step, TerminalSize,
 };
-use crate::bundle::{number_list, path};
+use crate::bundle::{annotations, number_list, path};
 use crate::report::log;
 
 /// umask(2) where the config names none.
@@ -165,7 +165,7 @@ pub fn confine_and_drop(spec: &Spec, process: &Process, container: &Process) -> 
     steps.add(selinux(process));
     steps.add(early);
     steps.add(bounding(process));
-    steps.add([credentials(process.user(), container.user().umask())]);
+    steps.add([credentials(spec, process.user(), container.user().umask())]);
     steps.add(capabilities(process));
     steps.add([Action::ChangeDirectory(path::clean(process.cwd())).at("/process/cwd")]);
     steps.add([Action::ResolveExecutable.at("/process/args/0")]);
@@ -173,11 +173,12 @@ pub fn confine_and_drop(spec: &Spec, process: &Process, container: &Process) -> 
     steps.0
 }
 
-fn credentials(user: &User, default_umask: Option<u32>) -> Step {
+fn credentials(spec: &Spec, user: &User, default_umask: Option<u32>) -> Step {
+    let groups = user.additional_gids().clone().unwrap_or_default();
     let credentials = Credentials {
         uid: user.uid(),
         gid: user.gid(),
-        groups: Some(user.additional_gids().clone().unwrap_or_default()),
+        groups: (!annotations::keep_groups(spec)).then_some(groups),
         umask: user.umask().or(default_umask).unwrap_or(UMASK),
     };
     Action::SetCredentials(credentials).at("/process/user")

@@ -34,6 +34,8 @@ pub struct Prepared {
 pub struct Trees {
     /// Of binds and of the host's devices, by step index.
     pub sources: BTreeMap<usize, OwnedFd>,
+    /// What symlinks name that are to be made in the place of a bind (`copy-symlink`), by step index.
+    pub links: BTreeMap<usize, PathBuf>,
     /// Of the root filesystem.
     pub rootfs: Option<RootTree>,
     /// Of the host's /dev/null, to mask files with.

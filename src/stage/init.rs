@@ -41,7 +41,7 @@ fn carry_out_all(context: &mut Context, steps: &[Step]) -> Result<Never> {
     linux::credentials::set_umask(UMASK);
     log::debug("child process in init()");
     context.channel.expect(ToInit::Placed)?;
-    enter_container(context)?;
+    enter_container(context, steps)?;
     // runc's words, which people look for in a debug log.
     log::debug("nsexec container setup: in the container's own namespaces, but for those that are joined");
     for (index, step) in steps.iter().enumerate() {
@@ -55,10 +55,10 @@ fn carry_out_all(context: &mut Context, steps: &[Step]) -> Result<Never> {
 
 /// For exec: into the namespaces of the container's init, all at once. Its pid namespace is ours
 /// already: the parent joined that for us.
-fn enter_container(context: &mut Context) -> Result<()> {
+fn enter_container(context: &mut Context, steps: &[Step]) -> Result<()> {
     match context.enter.take() {
         None => return Ok(()),
-        Some(Enter::Arrived) => user_namespace::become_root(context)?,
+        Some(Enter::Arrived) => user_namespace::become_root(context, steps)?,
         Some(Enter::Join(init, kinds)) => {
             let kinds: Vec<_> = kinds.into_iter().filter(|kind| *kind != namespace::Kind::Pid).collect();
             if !kinds.is_empty() {
@@ -80,7 +80,7 @@ fn carry_out(context: &mut Context, index: usize, step: &Step, steps: &[Step]) -
         Action::MakeTimeNamespace { offsets } => time_namespace::make(context, offsets),
         Action::BecomeRoot => {
             rootfs::find_place(context)?;
-            user_namespace::become_root(context)
+            user_namespace::become_root(context, steps)
         }
         Action::JoinNamespace(kind) => join_namespace(context, *kind),
         Action::UnshareCgroupNamespace => {

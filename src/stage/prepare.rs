@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -20,7 +20,8 @@ use crate::linux::procfs::Proc;
 use crate::linux::{capability, device, userns};
 use crate::plan::seccomp::Filter;
 use crate::plan::{
-    Action, CgroupMount, Device, EnterRoot, IdMaps, Mount, MountIdmap, MountSource, Plan, Rootfs, Step,
+    Action, CgroupMount, Device, EnterRoot, IdMaps, Mount, MountIdmap, MountSource, Plan, Rootfs, SourceLink,
+    Step,
 };
 use crate::report::{Code, Context as _, Error, Result};
 
@@ -51,6 +52,10 @@ pub fn open_trees(rootfs: &Rootfs, steps: &[Step], idmaps: &BTreeMap<usize, Owne
     let mut trees = Trees::default();
     open_rootfs(rootfs, &mut trees).at("/root/path")?;
     for (index, step) in steps.iter().enumerate() {
+        if let Some(target) = link_to_copy(&step.action) {
+            trees.links.insert(index, target);
+            continue;
+        }
         let opened = open_source(&step.action, rootfs.propagation, idmaps.get(&index));
         let opened = match &step.pointer {
             Some(pointer) => opened.at(pointer.clone()),
@@ -191,6 +196,16 @@ fn open_rootfs(rootfs: &Rootfs, trees: &mut Trees) -> Result<()> {
     Ok(())
 }
 
+/// What a symlink of the host names that a container gets as it is.
+fn link_to_copy(action: &Action) -> Option<PathBuf> {
+    let Action::Mount(mount) = action else { return None };
+    match &mount.source {
+        // What is no symlink is mounted as ever.
+        MountSource::Bind { source, link: SourceLink::Copy, .. } => std::fs::read_link(source).ok(),
+        _ => None,
+    }
+}
+
 fn open_source(
     action: &Action,
     propagation: Propagation,
@@ -223,11 +238,17 @@ fn open_device(node: &Device) -> Result<OwnedFd> {
 
 fn open_mount(plan: &Mount, propagation: Propagation, idmap: Option<&OwnedFd>) -> Result<Option<OwnedFd>> {
     let (source, recursive) = match &plan.source {
-        MountSource::Bind { source, recursive } => (source, *recursive),
+        MountSource::Bind { source, recursive, .. } => (source, *recursive),
         MountSource::Filesystem { instead: Some(host), .. } => (host, true),
         _ => return Ok(None),
     };
-    let tree = match mount::open_tree_clone(here(), source, recursive) {
+    let cloned = match &plan.source {
+        MountSource::Bind { link: SourceLink::Mount, .. } => {
+            mount::open_tree_clone_nofollow(here(), source, recursive)
+        }
+        _ => mount::open_tree_clone(here(), source, recursive),
+    };
+    let tree = match cloned {
         Ok(tree) => tree,
         // Only where the filesystem itself cannot be mounted will it be missed.
         Err(_) if matches!(plan.source, MountSource::Filesystem { .. }) => return Ok(None),

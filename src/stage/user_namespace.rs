@@ -18,7 +18,7 @@ use crate::linux::namespace::Kind;
 use crate::linux::procfs::Proc;
 use crate::linux::userns::{self, IdMap, Which};
 use crate::linux::{capability, credentials, process, rlimit, spawn};
-use crate::plan::{Action, IdMaps, Privileged};
+use crate::plan::{Action, IdMaps, Privileged, Step};
 use crate::report::{Code, Context as _, Result};
 
 /// Whether this process may write any map for a child. If not, the child must be dumpable for its own user.
@@ -102,8 +102,8 @@ fn find_tool(name: &str) -> Option<PathBuf> {
 }
 
 /// Root of the namespace. What is made from here on belongs to the container.
-pub fn become_root(context: &Context) -> Result<()> {
-    if userns::may_set_groups(&context.proc).context("read /proc/self/setgroups")? {
+pub fn become_root(context: &Context, steps: &[Step]) -> Result<()> {
+    if !keeps_groups(steps) && userns::may_set_groups(&context.proc).context("read /proc/self/setgroups")? {
         credentials::set_groups(&[]).context("leave the caller's groups")?;
     }
     match credentials::set_ids(0, 0) {
@@ -118,6 +118,13 @@ pub fn become_root(context: &Context) -> Result<()> {
     // Both were undone by the change of user (`man 2 prctl`), or never done.
     process::set_dumpable(false).context("become undumpable")?;
     process::set_parent_death_signal(Some(Signal::SIGKILL)).context("tie init to its parent")
+}
+
+/// Whether the caller's groups are to stay to the end.
+fn keeps_groups(steps: &[Step]) -> bool {
+    steps.iter().any(
+        |step| matches!(&step.action, Action::SetCredentials(credentials) if credentials.groups.is_none()),
+    )
 }
 
 /// oom_score_adj: lowering it takes a right that no user namespace gives.
