@@ -8,7 +8,8 @@ TRUG := $(TARGET)/release/trug
 EXAMPLES := hello shell web readonly hooks
 # What the build needs, and what the tests need beside it (Debian's names).
 BUILD_PACKAGES := gcc libc6-dev libseccomp-dev pkg-config
-TEST_PACKAGES := busybox-static strace mmdebstrap debian-archive-keyring procps iproute2 util-linux
+TEST_PACKAGES := busybox-static strace mmdebstrap debian-archive-keyring procps iproute2 util-linux uidmap \
+	golang-github-opencontainers-specs-dev
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .PHONY: build demo examples test test-guest lint install clean help

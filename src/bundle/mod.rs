@@ -9,9 +9,12 @@ mod mend;
 pub mod mount_options;
 pub mod namespaces;
 pub mod number_list;
+#[cfg(test)]
+pub mod oracle;
 pub mod path;
 pub mod pointer;
 pub mod proc_mounts;
 pub mod resources;
+mod shape;
 pub mod sysctl;
 pub mod validate;

@@ -24,7 +24,7 @@ use super::store::{Container, ContainerId, START_FIFO, Store};
 use super::{Globals, filter_cache, foreground, hooks, intel_rdt};
 use crate::bundle::load::{self, Bundle};
 use crate::bundle::validate::{self, Situation};
-use crate::cgroup::{Driver, Location, Manager};
+use crate::cgroup::{self, Driver, Location, Manager};
 use crate::fail;
 use crate::linux::cgroup_tree::CgroupTree;
 use crate::linux::namespace::Kind;
@@ -162,6 +162,7 @@ impl Blueprint {
             cgroup_after_clone: globals.driver == Driver::Systemd,
             kcore: std::path::Path::new("/proc/kcore").exists(),
             in_user_namespace: in_user_namespace()?,
+            unprivileged: !user_namespace::may_write_maps(),
         };
         let plan = compile::container(spec, &options)?;
         let filter = match spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()) {
@@ -215,7 +216,7 @@ fn refuse_limits(resources: &LinuxResources, why: Option<Error>) -> Result<()> {
     let Some(field) = compile::first_limit(resources) else { return Ok(()) };
     let error = why.unwrap_or_else(|| Error::new(Code::Cgroup, "cgroups are disabled"));
     Err(error
-        .context(format!("cannot set limits ({field}) without a cgroup"))
+        .context(format!("cannot set {field} limit: container could not join or create cgroup"))
         .at(format!("/linux/resources/{field}"))
         .hint("use cgroup delegation (--systemd-cgroup), or leave linux.resources out"))
 }
@@ -308,18 +309,36 @@ impl Work {
         if self.state.cgroup.driver == Driver::Disabled {
             return refuse_limits(resources, None);
         }
+        if order.globals.rootless && plan.cgroup.path.is_some() && self.manager.leave_out_of_reach()? {
+            self.place_cgroup(self.manager.location().clone())?;
+        }
         let error = match self.manager.create(resources) {
             Err(error) if order.globals.rootless => error,
             made => return made,
         };
-        let out_of_reach = matches!(error.errno(), Some(Errno::EACCES | Errno::EPERM | Errno::EROFS));
-        if !out_of_reach || plan.cgroup.path.is_some() {
+        if !cgroup::is_refusal(&error) {
             return Err(error);
+        }
+        if plan.cgroup.path.is_some() {
+            return Err(error.context("unable to apply cgroup configuration"));
         }
         refuse_limits(resources, Some(error))?;
         log::debug("the container has no cgroup: none can be made here");
-        self.state.cgroup = Location { driver: Driver::Disabled, unit: None, paths: BTreeMap::new() };
-        self.manager = Manager::new(self.state.cgroup.clone());
+        if !self.state.own_pid_namespace {
+            // In the words that people look for: whoever kills it would miss some.
+            log::warn(
+                "Creating a rootless container with no cgroup and no private pid namespace. Such configuration is \
+                 strongly discouraged (as it is impossible to properly kill all container's processes).",
+            );
+        }
+        let nowhere = Location { driver: Driver::Disabled, unit: None, paths: BTreeMap::new() };
+        self.manager = Manager::new(nowhere.clone());
+        self.place_cgroup(nowhere)
+    }
+
+    /// Corrects the record, which was written ahead.
+    fn place_cgroup(&mut self, location: Location) -> Result<()> {
+        self.state.cgroup = location;
         self.container.save(&self.state)?;
         self.container.correct_cgroup(&self.state.cgroup)
     }
@@ -349,7 +368,7 @@ impl Work {
         loop {
             match self.child()?.next()? {
                 Event::RootfsReady => {
-                    self.manager.apply(&blueprint.plan.cgroup.resources)?;
+                    self.set_limits(&blueprint.plan.cgroup.resources)?;
                     let (devices, pid) = (&blueprint.plan.net_devices, self.child()?.pid());
                     self.net_devices.move_all(devices, &blueprint.proc, pid)?;
                     self.run_runtime_hooks(blueprint)?;
@@ -369,6 +388,25 @@ impl Work {
                     return user_namespace::set_rlimits(self.child()?.pid(), &blueprint.plan.privileged);
                 }
             }
+        }
+    }
+
+    /// An ordinary user can set no device rules, and needs none: the container reaches no more than the user does.
+    fn set_limits(&self, resources: &LinuxResources) -> Result<()> {
+        if !self.state.rootless {
+            return self.manager.apply(resources);
+        }
+        let mut limits = resources.clone();
+        limits.set_devices(None);
+        self.manager.apply(&limits)?;
+        let mut devices = LinuxResources::default();
+        devices.set_devices(resources.devices().clone());
+        match self.manager.apply(&devices) {
+            Err(error) if cgroup::is_refusal(&error) => {
+                log::debug(format!("device rules are left out: {error}"));
+                Ok(())
+            }
+            set => set,
         }
     }
 

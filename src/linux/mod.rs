@@ -7,7 +7,7 @@ pub mod cgroup_tree;
 pub mod clone;
 pub mod credentials;
 pub mod device;
-mod environment;
+pub mod environment;
 pub mod fd;
 pub mod host;
 pub mod inherited;

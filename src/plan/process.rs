@@ -155,7 +155,13 @@ pub fn memory_policy(spec: &Spec) -> Option<Step> {
 /// (prctl, setgroups, setresgid, setresuid, capset, fchown, chdir, getcwd, openat2, read, close, fstat).
 ///
 /// `container` is the config's process: what `process` does not say of umask, exec takes from it.
-pub fn confine_and_drop(spec: &Spec, process: &Process, container: &Process) -> Vec<Step> {
+/// `let_in` comes after the last change of credentials, which would undo it, and before the profile that may forbid it.
+pub fn confine_and_drop(
+    spec: &Spec,
+    process: &Process,
+    container: &Process,
+    let_in: Option<Action>,
+) -> Vec<Step> {
     let filter = seccomp::of(spec).map(|_| Action::LoadSeccomp.at("/linux/seccomp"));
     let (early, late) = match process.no_new_privileges().unwrap_or(false) {
         true => (None, filter),
@@ -169,6 +175,7 @@ pub fn confine_and_drop(spec: &Spec, process: &Process, container: &Process) -> 
     steps.add(capabilities(process));
     steps.add([Action::ChangeDirectory(path::clean(process.cwd())).at("/process/cwd")]);
     steps.add([Action::ResolveExecutable.at("/process/args/0")]);
+    steps.add(let_in);
     steps.add(late);
     steps.0
 }

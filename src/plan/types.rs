@@ -281,6 +281,9 @@ pub enum Action {
     ChangeDirectory(PathBuf),
     /// HOME from the container's passwd if env has none, then find args[0] on env's PATH.
     ResolveExecutable,
+    /// The caller's environment goes, and init becomes dumpable: its user, who has no rights but in the container's user
+    /// namespace, can enter the container before it is started. Nobody else is in it by then.
+    LetUserIn,
     /// Tell the parent that all is made; wait for its commit.
     AwaitCommit,
     /// Wait on the fifo for `trug start`.

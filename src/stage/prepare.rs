@@ -36,9 +36,18 @@ pub fn prepare(plan: &Plan, filter: Option<Filter>, proc: &Proc) -> Result<Prepa
         prepared.namespaces.insert(joined.kind, file);
     }
     prepare_idmaps(plan, &mut prepared, proc)?;
-    match may_clone_mounts() {
-        true => prepared.trees = open_trees(&plan.rootfs, &plan.steps, &prepared.idmaps)?,
-        false => prepared.unopened = Some(plan.rootfs.clone()),
+    let opened = match may_clone_mounts() {
+        true => open_trees(&plan.rootfs, &plan.steps, &prepared.idmaps).map(Some),
+        false => Ok(None),
+    };
+    match opened {
+        Ok(Some(trees)) => prepared.trees = trees,
+        Ok(None) => prepared.unopened = Some(plan.rootfs.clone()),
+        // Rights in a user namespace that does not own the mounts around us (`unshare --user` alone).
+        Err(error) if error.errno() == Some(Errno::EPERM) && plan.new_namespaces.contains(&Kind::User) => {
+            prepared.unopened = Some(plan.rootfs.clone());
+        }
+        Err(error) => return Err(error),
     }
     Ok(prepared)
 }
@@ -78,9 +87,9 @@ pub fn prepare_cgroups<'a>(
     prepared: &mut Prepared,
     directory_of: impl Fn(&str) -> Option<&'a Path>,
 ) -> Result<()> {
-    match may_clone_mounts() {
-        true => open_cgroups(&plan.steps, plan.has_user_namespace(), &mut prepared.cgroups, directory_of),
-        false => Ok(()),
+    match prepared.unopened {
+        None => open_cgroups(&plan.steps, plan.has_user_namespace(), &mut prepared.cgroups, directory_of),
+        Some(_) => Ok(()),
     }
 }
 

@@ -49,6 +49,7 @@ fn options(tree: &CgroupTree) -> Options<'_> {
         cgroup_after_clone: false,
         kcore: true,
         in_user_namespace: false,
+        unprivileged: false,
     }
 }
 

@@ -3,6 +3,7 @@
 mod files;
 mod kernel;
 mod process;
+mod schema;
 mod user_namespace;
 
 use serde_json::{Value, json};
