@@ -10,9 +10,10 @@ EXAMPLES := hello shell web readonly hooks
 BUILD_PACKAGES := gcc libc6-dev libseccomp-dev pkg-config
 TEST_PACKAGES := busybox-static strace mmdebstrap debian-archive-keyring procps iproute2 util-linux uidmap \
 	golang-github-opencontainers-specs-dev
+FUZZ_SECONDS ?= 10
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: build demo examples test test-guest lint install clean help
+.PHONY: build demo examples test fuzz test-guest lint install clean help
 
 build: ## build the release binary
 	@integration/packages $(BUILD_PACKAGES)
@@ -34,12 +35,16 @@ test: ## run unit and integration tests; the last line has the counts
 	@$(AS_ROOT) integration/debian-rootfs
 	@integration/run-tests
 
+fuzz: ## fuzz every target for FUZZ_SECONDS each
+	@integration/packages $(BUILD_PACKAGES) g++
+	fuzz/run $(FUZZ_SECONDS)
+
 test-guest: ## run the cgroup tests in a guest with cgroup v2 and systemd (slow; QEMU)
 	@$(AS_ROOT) integration/guest/run
 
 lint: ## check format, clippy, and the floors of the house
 	@integration/packages $(BUILD_PACKAGES)
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo clippy --all-targets -- -D warnings -D clippy::undocumented-unsafe-blocks
 	@mkdir -p target && rustc --edition 2024 -o target/floors integration/lint/floors.rs
 	target/floors src

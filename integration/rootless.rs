@@ -434,3 +434,19 @@ fn what_only_root_may_ask_for_is_refused_at_once() -> Outcome {
     user.run()?.fails(1, "rootless container requires user namespaces");
     Ok(())
 }
+
+#[test]
+fn a_filter_that_comes_before_the_change_of_user_is_borne() -> Outcome {
+    if let Some(reason) = refusal() {
+        return skip(reason);
+    }
+    // Without no_new_privs it is loaded early, and setgroups is refused to this user after that.
+    let user = User::with(|config| {
+        config["process"]["noNewPrivileges"] = json!(false);
+        config["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_ALLOW",
+            "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 100}]});
+        config.shell("mkdir /tmp/x 2>&1 || true");
+    })?;
+    user.run()?.says("Network is down");
+    Ok(())
+}

@@ -3,6 +3,8 @@
 pub mod annotations;
 pub mod default_spec;
 pub mod features;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod load;
 mod locate;
 mod mend;

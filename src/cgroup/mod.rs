@@ -9,6 +9,8 @@ mod delegate;
 mod directory;
 mod events;
 mod freeze;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod hierarchy;
 mod kill;
 mod limits;

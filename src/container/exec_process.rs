@@ -66,7 +66,7 @@ fn set_user(process: &mut Process, options: &ExecOptions) -> Result<()> {
 }
 
 /// Digits alone: a name in the image's passwd must never decide who one is (CVE-2026-30892, CVE-2016-3697).
-fn parse_user(text: &str) -> Result<(u32, Option<u32>)> {
+pub fn parse_user(text: &str) -> Result<(u32, Option<u32>)> {
     let (uid, gid) = match text.split_once(':') {
         Some((uid, gid)) => (uid, Some(gid)),
         None => (text, None),

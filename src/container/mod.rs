@@ -12,6 +12,8 @@ mod exec_process;
 pub mod features;
 mod filter_cache;
 mod foreground;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod globals;
 mod handover;
 pub mod hooks;

@@ -13,9 +13,10 @@ use oci_spec::runtime::LinuxResources;
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Location;
+use crate::fail;
 use crate::linux::procfs::Proc;
 use crate::linux::{self, Errno, host, pidfd};
-use crate::report::{Context, Result};
+use crate::report::{Code, Context, Result};
 
 /// The layout of state.json that this build writes, and the only one it reads.
 pub const FORMAT: u32 = 1;
@@ -121,6 +122,18 @@ pub struct State {
 }
 
 impl State {
+    /// The content of state.json.
+    ///
+    /// # Errors
+    /// What is no JSON, lacks a field, or is of another format.
+    pub fn from_json(bytes: &[u8]) -> Result<Self> {
+        let state: State = serde_json::from_slice(bytes)?;
+        if state.format != FORMAT {
+            fail!(Code::InvalidConfig, "format {} is not of this version of trug", state.format);
+        }
+        Ok(state)
+    }
+
     /// Whether the processes it names can still be there.
     pub fn is_of_this_boot(&self, proc: &Proc) -> Result<bool> {
         Ok(host::boot_id(proc).context("read the boot id")? == self.boot_id)

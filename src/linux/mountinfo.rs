@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
+use super::syscall::done;
 use super::{Errno, Result};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,10 +64,11 @@ pub fn is_mount_root(fd: BorrowedFd) -> Result<bool> {
 fn statx(fd: BorrowedFd) -> Result<libc::statx> {
     // SAFETY: `struct statx` is plain numbers, for which zeros are valid.
     let mut stat: libc::statx = unsafe { std::mem::zeroed() };
+    let (itself, flags, mask) = (c"".as_ptr(), libc::AT_EMPTY_PATH, libc::STATX_MNT_ID);
+    // The call itself and not libc's function: the standard library refers to that weakly, and in a static program
+    // whose crates are linked as one, the weak reference may be the one that is left, and lead nowhere.
     // SAFETY: an empty C string and a buffer of the right type, which both outlive the call.
-    Errno::result(unsafe {
-        libc::statx(fd.as_raw_fd(), c"".as_ptr(), libc::AT_EMPTY_PATH, libc::STATX_MNT_ID, &mut stat)
-    })?;
+    done(unsafe { libc::syscall(libc::SYS_statx, fd.as_raw_fd(), itself, flags, mask, &raw mut stat) })?;
     Ok(stat)
 }
 

@@ -18,6 +18,8 @@ mod rootfs;
 mod steps;
 mod sysctl;
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
 #[cfg(test)]
 mod golden;
 

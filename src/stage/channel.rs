@@ -85,6 +85,12 @@ impl ParentEnd {
         socket::send(self.0.as_fd(), &[byte], &[]).context("tell init to go on")
     }
 
+    /// For fuzz targets: whoever is at the other end.
+    #[cfg(fuzzing)]
+    pub fn over(end: OwnedFd) -> Self {
+        Self(end)
+    }
+
     /// The next message; `None` when init has closed its end, by exec or by death.
     pub fn receive(&self) -> Result<Option<ToParent>> {
         let received = socket::receive(self.0.as_fd(), LIMIT).context("read from init")?;

@@ -125,6 +125,8 @@ pub struct Context {
     pub in_cwd: bool,
     /// The cwd, opened before a filter could forbid that.
     pub cwd: Option<OwnedFd>,
+    /// Whether setgroups(2) is allowed in here, once it was looked up: before a filter, while /proc is held.
+    pub may_set_groups: Option<bool>,
     /// A seccomp filter is in force: descriptors have been closed, and few calls are sure to be allowed.
     pub filtered: bool,
     /// The parent said commit: failures now go by the gate.

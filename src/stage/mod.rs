@@ -5,6 +5,8 @@ mod bridge;
 pub mod channel;
 pub mod context;
 pub mod copy_up;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod hook;
 pub mod init;
 pub mod launch;

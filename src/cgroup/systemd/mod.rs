@@ -7,6 +7,8 @@
 mod annotations;
 mod bus;
 mod devices;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod manager;
 mod properties;
 mod unit;

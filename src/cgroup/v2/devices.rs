@@ -41,7 +41,7 @@ pub fn set(directory: &Directory, resources: &LinuxResources) -> Result<()> {
 }
 
 /// One block an exception: who matches all of it gets the opposite of the default.
-fn compile(policy: &Policy) -> KernelResult<Vec<Instruction>> {
+pub fn compile(policy: &Policy) -> KernelResult<Vec<Instruction>> {
     let mut program = Assembler::new();
     program.load(Register::R2, Register::R1, CONTEXT_TYPE);
     program.copy(Register::R3, Register::R2);

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{CGROUP_FILE, CONFIG_FILE, ContainerId, RESCTRL_FILE, START_FIFO, STATE_FILE, files, not_found};
 use crate::cgroup::{Location, Manager};
 use crate::container::intel_rdt::Group;
-use crate::container::state::{FORMAT, Phase, ProcessId, State, Status};
+use crate::container::state::{Phase, ProcessId, State, Status};
 use crate::fail;
 use crate::linux::procfs::Proc;
 use crate::linux::{Errno, host};
@@ -129,12 +129,7 @@ impl Container {
             Err(Errno::ENOENT) => return Err(not_found()),
             Err(errno) => return Err(errno).code(Code::InvalidConfig).with_context(|| self.damaged()),
         };
-        let state: State =
-            serde_json::from_slice(&bytes).code(Code::InvalidConfig).with_context(|| self.damaged())?;
-        if state.format != FORMAT {
-            let format = state.format;
-            fail!(Code::InvalidConfig, "{}: format {format} is not of this version of trug", self.damaged());
-        }
+        let state = State::from_json(&bytes).code(Code::InvalidConfig).with_context(|| self.damaged())?;
         if state.id != self.id() {
             fail!(Code::InvalidConfig, "{}: it is that of container {:?}", self.damaged(), state.id);
         }

@@ -3,7 +3,7 @@
 //! Never touches device rules: an update that says nothing of them must not widen them, and callers that do
 //! say something repeat the config's.
 
-mod merge;
+pub mod merge;
 
 use std::fs::File;
 use std::path::PathBuf;

@@ -232,5 +232,9 @@ fn checked(program: Vec<u8>) -> Result<Vec<u8>> {
 
 mod unknown;
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
+#[cfg(any(test, fuzzing))]
+mod interpreter;
 #[cfg(test)]
 mod tests;

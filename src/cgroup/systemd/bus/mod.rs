@@ -4,6 +4,8 @@
 //! asked of it. A descriptor of ours must not reach a container: it is close-on-exec, and whoever is about to
 //! clone drops the connection first.
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod message;
 mod value;
 

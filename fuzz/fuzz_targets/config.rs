@@ -1,0 +1,11 @@
+//! A config.json, through loading and validation to a plan.
+
+#![no_main]
+
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
+use trug_fuzz::json;
+
+fuzz_target!(|data: &[u8]| trug::fuzzing::config(data));
+fuzz_mutator!(|data: &mut [u8], size: usize, most: usize, seed: u32| {
+    json::mutate(data, size, most, seed)
+});

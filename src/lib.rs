@@ -1,0 +1,101 @@
+//! trug: an OCI low-level container runtime. Seal, parse, dispatch, exit status.
+//!
+//! A library only for the program beside it and for the fuzz targets (`fuzz/`): `main` is all there is to call.
+
+mod bundle;
+mod cgroup;
+mod cli;
+mod container;
+#[cfg(fuzzing)]
+pub mod fuzzing;
+mod linux;
+mod plan;
+mod report;
+mod stage;
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
+use std::process::{ExitCode, exit};
+
+use cli::Request;
+use report::{Code, Context, Error, Result, log};
+
+/// Commands that enter a container: its processes must not reach this program's file.
+const ENTERING: [&str; 4] = ["create", "exec", "restore", "run"];
+
+/// The program.
+pub fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(tell_of_bug));
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    // Before anything else: once a container can see us, it is too late.
+    let sealed = seal(&arguments);
+    match cli::parse(&arguments) {
+        Request::Print(text) => match cli::print(&text) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail_with(&error, 1),
+        },
+        Request::Misused(misuse) => {
+            if let Err(error) = misuse.logging.open().and_then(|()| cli::print(&misuse.help)) {
+                return fail_with(&error, misuse.status);
+            }
+            fail_with(&misuse.error, misuse.status)
+        }
+        Request::Carry(invocation) => match invocation.carry_out(sealed) {
+            Ok(status) => ExitCode::from(status),
+            Err(failure) => fail_with(&failure.error, failure.status),
+        },
+    }
+}
+
+fn seal(arguments: &[OsString]) -> Result<()> {
+    let command = cli::subcommand(arguments).unwrap_or_default();
+    if ENTERING.contains(&command.as_str()) {
+        require_kernel()?;
+        linux::seal::ensure().context("seal our own program file")?;
+    }
+    linux::inherited::claim().context("keep inherited descriptors from our children")
+}
+
+/// One line before anything is made, rather than some call's ENOSYS in the middle of it.
+fn require_kernel() -> Result<()> {
+    let missing = linux::host::missing_calls();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let text = format!("this kernel, or a seccomp filter around us, lacks: {}", missing.join(", "));
+    Err(Error::new(Code::System, text)
+        .hint("Linux 5.14 or later is needed; in a container, a seccomp profile that allows these calls"))
+}
+
+/// Callers read the log or standard error, so it goes to both.
+fn fail_with(error: &Error, status: u8) -> ExitCode {
+    if error.kind() == Code::Exec && !log::to_file() {
+        tell_as_the_program(error);
+        return ExitCode::from(status);
+    }
+    log::error(error);
+    if log::to_file() {
+        eprintln!("{error}");
+    }
+    ExitCode::from(status)
+}
+
+/// A program that could not be executed says so as a shell would, in one line; a person gets the hint too.
+fn tell_as_the_program(error: &Error) {
+    eprintln!("{}", error.plain());
+    if let Some(hint) = error.advice().filter(|_| std::io::stderr().is_terminal()) {
+        eprintln!("hint: {hint}");
+    }
+}
+
+/// A panic is a bug, and still one line and no more.
+fn tell_of_bug(panic: &PanicHookInfo) {
+    let payload = panic.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+    let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
+    let error = Error::new(Code::Internal, format!("internal error: {text}{place}; please report it"));
+    fail_with(&error, 1);
+    exit(1);
+}
