@@ -10,10 +10,11 @@ EXAMPLES := hello shell web readonly hooks
 BUILD_PACKAGES := gcc libc6-dev libseccomp-dev pkg-config
 TEST_PACKAGES := busybox-static strace mmdebstrap debian-archive-keyring procps iproute2 util-linux uidmap \
 	golang-github-opencontainers-specs-dev
+BENCH_PACKAGES := python3 runc crun busybox-static linux-libc-dev util-linux
 FUZZ_SECONDS ?= 10
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: build demo examples test fuzz test-guest lint install clean help
+.PHONY: build demo examples bench test test-release fuzz test-guest lint install clean help
 
 build: ## build the release binary
 	@integration/packages $(BUILD_PACKAGES)
@@ -34,6 +35,14 @@ test: ## run unit and integration tests; the last line has the counts
 	@integration/packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
 	@$(AS_ROOT) integration/debian-rootfs
 	@integration/run-tests
+
+test-release: build ## run a part of the integration suite against the release binary
+	@integration/packages $(TEST_PACKAGES)
+	@integration/run-tests-release $(TRUG)
+
+bench: build ## compare with runc, crun and the floor: a table, and target/bench.json
+	@integration/packages $(BENCH_PACKAGES)
+	@$(AS_ROOT) bench/run --trug $(TRUG) --json target/bench.json
 
 fuzz: ## fuzz every target for FUZZ_SECONDS each
 	@integration/packages $(BUILD_PACKAGES) g++

@@ -37,5 +37,6 @@ mod signals;
 mod sockets;
 mod state;
 mod terminal;
+mod trace;
 mod update;
 mod userns;

@@ -19,7 +19,7 @@ use std::panic::PanicHookInfo;
 use std::process::{ExitCode, exit};
 
 use cli::Request;
-use report::{Code, Context, Error, Result, log};
+use report::{Code, Context, Error, Result, log, trace};
 
 /// Commands that enter a container: its processes must not reach this program's file.
 const ENTERING: [&str; 4] = ["create", "exec", "restore", "run"];
@@ -41,18 +41,24 @@ pub fn main() -> ExitCode {
             }
             fail_with(&misuse.error, misuse.status)
         }
-        Request::Carry(invocation) => match invocation.carry_out(sealed) {
-            Ok(status) => ExitCode::from(status),
-            Err(failure) => fail_with(&failure.error, failure.status),
-        },
+        Request::Carry(invocation) => {
+            let ended = invocation.carry_out(sealed);
+            trace::finish();
+            match ended {
+                Ok(status) => ExitCode::from(status),
+                Err(failure) => fail_with(&failure.error, failure.status),
+            }
+        }
     }
 }
 
 fn seal(arguments: &[OsString]) -> Result<()> {
     let command = cli::subcommand(arguments).unwrap_or_default();
     if ENTERING.contains(&command.as_str()) {
+        // Asked once, in the sealed turn; a call that the seal itself lacks is told of first.
+        let sealed = linux::seal::ensure().context("seal our own program file");
         require_kernel()?;
-        linux::seal::ensure().context("seal our own program file")?;
+        sealed?;
     }
     linux::inherited::claim().context("keep inherited descriptors from our children")
 }

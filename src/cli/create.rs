@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::trace::Trace;
 use super::values::{container_id, given, path};
 use crate::container::Globals;
 use crate::container::create;
@@ -54,6 +55,8 @@ pub struct CreateFlags {
     /// Pass the N descriptors that follow stdio (and those of $LISTEN_FDS) to the container
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) preserve_fds: u32,
+    #[command(flatten)]
+    pub(super) trace: Trace,
 }
 
 impl CreateFlags {
@@ -72,6 +75,7 @@ impl CreateFlags {
 
 impl Create {
     pub fn carry_out(self, globals: &Globals) -> Result<u8> {
+        self.flags.trace.begin()?;
         create::create(globals, &container_id(&self.id)?, &self.flags.options())?;
         Ok(0)
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::trace::Trace;
 use super::values::{container_id, given, given_text, path};
 use crate::container::Globals;
 use crate::container::exec;
@@ -77,6 +78,8 @@ pub struct Exec {
     /// Run in a paused container too; it stands still until that is resumed
     #[arg(long)]
     ignore_paused: bool,
+    #[command(flatten)]
+    trace: Trace,
     /// Name of the container
     #[arg(value_name = "container-id")]
     pub(super) id: OsString,
@@ -87,6 +90,7 @@ pub struct Exec {
 
 impl Exec {
     pub fn carry_out(self, globals: &Globals) -> Result<u8> {
+        self.trace.begin()?;
         let id = container_id(&self.id)?;
         exec::exec(globals, &id, &self.options())
     }

@@ -23,13 +23,14 @@ mod size;
 mod spec;
 mod start;
 mod state;
+mod trace;
 mod update;
 mod values;
 mod version;
 
 use std::ffi::OsString;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::container::Globals;
 use crate::report::{Code, Error, Result};
@@ -50,12 +51,20 @@ const EXEC_FAILED: u8 = 255;
 #[command(about = help::ABOUT, disable_version_flag = true, args_override_self = true)]
 struct CommandLine {
     #[command(flatten)]
+    root: Root,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// All but the command.
+#[derive(Debug, Parser)]
+#[command(about = help::ABOUT, disable_version_flag = true, args_override_self = true)]
+struct Root {
+    #[command(flatten)]
     globals: globals::GlobalFlags,
     /// Print the version, and that of the specification
     #[arg(short = 'v', long)]
     version: bool,
-    #[command(subcommand)]
-    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -78,6 +87,30 @@ enum Command {
     State(state::State),
     Update(update::Update),
 }
+
+type Define = fn(clap::Command) -> clap::Command;
+
+/// How one command's definition is made. All of them together are a hundred pages of memory, which each start would
+/// touch.
+const DEFINITIONS: [(&str, Define); 17] = [
+    ("checkpoint", checkpoint::Checkpoint::augment_args),
+    ("create", create::Create::augment_args),
+    ("delete", delete::Delete::augment_args),
+    ("events", events::Events::augment_args),
+    ("exec", exec::Exec::augment_args),
+    ("features", features::Features::augment_args),
+    ("kill", kill::Kill::augment_args),
+    ("list", list::List::augment_args),
+    ("pause", pause::Pause::augment_args),
+    ("ps", ps::Ps::augment_args),
+    ("restore", restore::Restore::augment_args),
+    ("resume", resume::Resume::augment_args),
+    ("run", run::Run::augment_args),
+    ("spec", spec::Spec::augment_args),
+    ("start", start::Start::augment_args),
+    ("state", state::State::augment_args),
+    ("update", update::Update::augment_args),
+];
 
 /// What a command line asks for.
 pub enum Request {
@@ -114,7 +147,8 @@ pub struct Failure {
 
 /// Reads a command line. `arguments` has the program's name first.
 pub fn parse(arguments: &[OsString]) -> Request {
-    let mut definition = help::lay_out(CommandLine::command(), program_name());
+    let named = subcommand(arguments);
+    let mut definition = help::lay_out(definition(named.as_deref()), program_name());
     let plain = match arguments::normalize(&definition, arguments) {
         Ok(plain) => plain,
         Err(fault) => return Request::Misused(misuse(&mut definition, fault)),
@@ -123,9 +157,9 @@ pub fn parse(arguments: &[OsString]) -> Request {
         .try_get_matches_from_mut(&plain)
         .and_then(|matches| CommandLine::from_arg_matches(&matches));
     match parsed {
-        Ok(CommandLine { version: true, .. }) => Request::Print(version::text()),
+        Ok(CommandLine { root: Root { version: true, .. }, .. }) => Request::Print(version::text()),
         Ok(CommandLine { command: None, .. }) => Request::Print(definition.render_help().to_string()),
-        Ok(CommandLine { globals, command: Some(command), .. }) => {
+        Ok(CommandLine { root: Root { globals, .. }, command: Some(command) }) => {
             Request::Carry(Box::new(Invocation { logging: globals.logging(), globals, command }))
         }
         Err(answer) if !answer.use_stderr() => Request::Print(answer.to_string()),
@@ -133,6 +167,14 @@ pub fn parse(arguments: &[OsString]) -> Request {
             let fault = Fault::from_clap(&refusal, subcommand(arguments), plain);
             Request::Misused(misuse(&mut definition, fault))
         }
+    }
+}
+
+/// Of the command that is named; of all where none is, or none of ours.
+fn definition(named: Option<&str>) -> clap::Command {
+    match DEFINITIONS.iter().find(|(name, _)| Some(*name) == named) {
+        Some((name, augment)) => Root::command().subcommand(augment(clap::Command::new(name))),
+        None => CommandLine::command(),
     }
 }
 

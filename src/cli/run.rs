@@ -40,6 +40,7 @@ pub struct Run {
 
 impl Run {
     pub fn carry_out(self, globals: &Globals) -> Result<u8> {
+        self.flags.trace.begin()?;
         let options = RunOptions {
             create: self.flags.options(),
             detach: self.detach,

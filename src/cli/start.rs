@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use clap::Args;
 
+use super::trace::Trace;
 use super::values::container_id;
 use crate::container::{Globals, start};
 use crate::report::Result;
@@ -15,10 +16,13 @@ pub struct Start {
     /// Name of the container
     #[arg(value_name = "container-id")]
     pub(super) id: OsString,
+    #[command(flatten)]
+    trace: Trace,
 }
 
 impl Start {
     pub fn carry_out(self, globals: &Globals) -> Result<u8> {
+        self.trace.begin()?;
         start::start(globals, &container_id(&self.id)?)?;
         Ok(0)
     }

@@ -36,12 +36,27 @@ fn refused(line: &str) -> Misuse {
 
 /// The words after the program's name, in plain form.
 fn plain(line: &str) -> String {
-    let definition = help::lay_out(CommandLine::command(), "trug");
+    let definition = help::lay_out(definition(None), "trug");
     let words = line.split_whitespace().map(OsString::from);
     let arguments: Vec<OsString> = std::iter::once("trug".into()).chain(words).collect();
     let plain = arguments::normalize(&definition, &arguments).expect(line);
     let words: Vec<_> = plain.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     words.join(" ")
+}
+
+#[test]
+fn a_command_is_defined_alone_as_among_all() {
+    let all = help::lay_out(definition(None), "trug");
+    let names: Vec<&str> =
+        all.get_subcommands().map(clap::Command::get_name).filter(|name| *name != "help").collect();
+    assert_eq!(names, DEFINITIONS.map(|(name, _)| name));
+    for name in names {
+        let mut alone = help::lay_out(definition(Some(name)), "trug");
+        let mut among = all.clone();
+        let help =
+            |of: &mut clap::Command| of.find_subcommand_mut(name).expect(name).render_long_help().to_string();
+        assert_eq!(help(&mut alone), help(&mut among), "{name}");
+    }
 }
 
 #[test]

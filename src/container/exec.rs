@@ -24,7 +24,7 @@ use crate::linux::procfs::Proc;
 use crate::linux::{inherited, scheduler};
 use crate::plan::seccomp::Filter;
 use crate::plan::{ExecPlan, compile};
-use crate::report::{Code, Context, Error, Result};
+use crate::report::{Code, Context, Error, Result, trace};
 use crate::stage::channel::ToInit;
 use crate::stage::context::{Gate, Prepared};
 use crate::stage::launch::{self, Child, Event, Start};
@@ -44,6 +44,7 @@ pub fn exec(globals: &Globals, id: &ContainerId, options: &ExecOptions) -> Resul
         fail!(Code::WrongState, "cannot exec in a stopped container");
     };
 
+    trace::done("look at the container");
     let spec = load::parse(&container.config()?)?;
     let process = exec_process::build(&spec, options)?;
     validate::process(&process, "/process")?;
@@ -66,6 +67,7 @@ pub fn exec(globals: &Globals, id: &ContainerId, options: &ExecOptions) -> Resul
         },
     )?;
 
+    trace::done("load the config, plan");
     let mut foreground = match options.detach {
         true => None,
         false => Some(Foreground::begin(false)?),
@@ -77,7 +79,11 @@ pub fn exec(globals: &Globals, id: &ContainerId, options: &ExecOptions) -> Resul
     let terminal = entering.terminal.take();
     match &mut foreground {
         None => Ok(0),
-        Some(foreground) => foreground.attend(child.pidfd(), child.pid().as_raw(), terminal, None),
+        Some(foreground) => {
+            let attended = foreground.attend(child.pidfd(), child.pid().as_raw(), terminal, None);
+            trace::done(trace::PROGRAM);
+            attended
+        }
     }
 }
 
@@ -158,6 +164,7 @@ impl Entering<'_> {
         // Where the clone cannot go into a v2 cgroup, a write to cgroup.procs could not either.
         let placed = cgroup.is_some();
         let child = launch::spawn_exec(self.plan, start, init, cgroup.as_ref().map(AsFd::as_fd), &own)?;
+        trace::done("clone3");
         if !placed && let Err(error) = manager.add_exec(child.pid(), sub_cgroup) {
             child.kill();
             return Err(error);
@@ -189,6 +196,7 @@ impl Entering<'_> {
             set_affinity(child.pid(), list)?;
         }
         child.tell(ToInit::Placed)?;
+        trace::done("place the process");
         loop {
             match child.next()? {
                 Event::Terminal(master) => self.terminal = Some(master),
@@ -199,6 +207,7 @@ impl Entering<'_> {
                 }
                 Event::Ready => {
                     user_namespace::set_rlimits(child.pid(), &self.plan.privileged)?;
+                    trace::done("wait for it to be ready");
                     break;
                 }
                 Event::RootfsReady | Event::MapIds { .. } => {
@@ -215,7 +224,9 @@ impl Entering<'_> {
         self.handover.send_pidfd("setns", child.pidfd())?;
         self.handover.write_pid_file(child.pid())?;
         child.tell(ToInit::Commit)?;
-        child.await_release()
+        let released = child.await_release();
+        trace::done("wait for the execve");
+        released
     }
 }
 

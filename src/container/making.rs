@@ -32,7 +32,7 @@ use crate::linux::procfs::Proc;
 use crate::linux::{credentials, host, inherited};
 use crate::plan::seccomp::Filter;
 use crate::plan::{Plan, compile};
-use crate::report::{Code, Context, Error, Result, log};
+use crate::report::{Code, Context, Error, Result, log, trace};
 use crate::stage::channel::ToInit;
 use crate::stage::context::{Gate, HookState};
 use crate::stage::launch::{self, Child, Event, Start};
@@ -95,6 +95,7 @@ pub fn make(order: &Order) -> Result<Made> {
         net_devices: NetDevices::default(),
         resctrl: None,
     };
+    trace::done("reserve the id");
     if let Err(error) = work.build(order, &mut blueprint) {
         return Err(work.undo(&blueprint, error));
     }
@@ -131,6 +132,7 @@ impl Blueprint {
         require_inherited(listen_fds, options.preserve_fds)?;
         let proc = Proc::open().context("open /proc")?;
         let bundle = load::bundle(&options.bundle)?;
+        trace::done("load config.json");
         let spec = &bundle.spec;
         let situation = Situation {
             unprivileged: credentials::effective_uid() != 0,
@@ -138,6 +140,7 @@ impl Blueprint {
             no_pivot: options.no_pivot,
         };
         validate::spec(spec, situation)?;
+        trace::done("validate");
 
         let terminal = spec.process().as_ref().and_then(|process| process.terminal()).unwrap_or(false);
         handover::check_terminal(terminal, order.detach, options.console_socket.as_deref())?;
@@ -148,6 +151,7 @@ impl Blueprint {
         )?;
 
         let tree = CgroupTree::detect(&proc).context("find the cgroup hierarchies")?;
+        trace::done("find the cgroup hierarchies");
         let notify = NotifyRelay::wanted(&globals.root.join(id));
         let options = compile::Options {
             id,
@@ -165,10 +169,12 @@ impl Blueprint {
             unprivileged: !user_namespace::may_write_maps(),
         };
         let plan = compile::container(spec, &options)?;
+        trace::done("plan");
         let filter = match spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()) {
             Some(profile) => Some(filter_cache::filter(&globals.root, profile).at("/linux/seccomp")?),
             None => None,
         };
+        trace::done("seccomp filter");
         let path = plan.cgroup.path.as_deref();
         let location =
             Manager::locate(&tree, globals.driver, path, id, globals.rootless).at("/linux/cgroupsPath")?;
@@ -260,13 +266,16 @@ impl Work {
         self.container.save(&self.state)?;
         self.container.record_cgroup(&self.state.cgroup)?;
         self.container.freeze_config(&blueprint.bundle.raw)?;
+        trace::done("write the state");
         if let Some(notify) = &mut blueprint.notify {
             notify.prepare(order.start_at_once)?;
         }
         let filter = blueprint.filter.take();
         let mut prepared = prepare::prepare(&blueprint.plan, filter, &blueprint.proc)?;
+        trace::done("open what init needs");
         self.make_cgroup(order, &blueprint.plan)?;
         self.make_resctrl_group(blueprint)?;
+        trace::done("make the cgroup");
         let paths = &self.state.cgroup.paths;
         prepare::prepare_cgroups(&blueprint.plan, &mut prepared, |key| paths.get(key).map(PathBuf::as_path))?;
 
@@ -279,6 +288,7 @@ impl Work {
         };
         let cgroup = self.manager.clone_target()?;
         let child = launch::spawn(&blueprint.plan, start, cgroup.as_ref().map(AsFd::as_fd))?;
+        trace::done("clone3");
         let pid = child.pid();
         let child = self.child.insert(child);
         self.manager.add(pid)?;
@@ -288,8 +298,6 @@ impl Work {
         if let Some(owner) = blueprint.plan.cgroup.owner {
             self.manager.delegate(owner)?;
         }
-        self.state.init = Some(ProcessId::look_up(&blueprint.proc, pid).context("look at init")?);
-        self.container.save(&self.state)?;
         if let Some(maps) = &blueprint.plan.id_maps {
             user_namespace::write_maps(&blueprint.proc, pid, maps)?;
         }
@@ -297,6 +305,11 @@ impl Work {
             user_namespace::adjust_oom_score(&blueprint.proc, pid, &blueprint.plan.privileged)?;
         }
         child.tell(ToInit::Placed)?;
+        trace::done("place init");
+        // Beside init's work: until the commit it dies with us, recorded or not.
+        self.state.init = Some(ProcessId::look_up(&blueprint.proc, pid).context("look at init")?);
+        self.container.save(&self.state)?;
+        trace::done("record init");
 
         self.converse(blueprint)?;
         self.hand_over(blueprint)?;
@@ -368,11 +381,15 @@ impl Work {
         loop {
             match self.child()?.next()? {
                 Event::RootfsReady => {
+                    trace::done("wait for the root filesystem");
                     self.set_limits(&blueprint.plan.cgroup.resources)?;
                     let (devices, pid) = (&blueprint.plan.net_devices, self.child()?.pid());
                     self.net_devices.move_all(devices, &blueprint.proc, pid)?;
                     self.run_runtime_hooks(blueprint)?;
-                    self.child()?.tell(ToInit::RuntimeHooksDone)?;
+                    if blueprint.plan.awaits_parent() {
+                        self.child()?.tell(ToInit::RuntimeHooksDone)?;
+                    }
+                    trace::done("limits, network devices, hooks");
                 }
                 Event::MapIds { mount, namespace, recursive } => {
                     prepare::map_ids(mount.as_fd(), namespace.as_fd(), recursive)?;
@@ -385,6 +402,7 @@ impl Work {
                     handover::send_listener(spec, state, ("creating", pid), pid, listener)?;
                 }
                 Event::Ready => {
+                    trace::done("wait for init to be ready");
                     return user_namespace::set_rlimits(self.child()?.pid(), &blueprint.plan.privileged);
                 }
             }
@@ -438,7 +456,10 @@ impl Work {
         self.container.save(&self.state)?;
         let child = self.child()?;
         child.tell(ToInit::Commit)?;
-        child.await_release()
+        trace::done("hand over, record, commit");
+        let released = child.await_release();
+        trace::done("wait for the execve");
+        released
     }
 
     fn child(&self) -> Result<&Child> {

@@ -5,7 +5,7 @@ use super::making::{self, Made, Order};
 use super::options::CreateOptions;
 use super::store::ContainerId;
 use super::{Globals, delete, hooks, kill};
-use crate::report::{Result, log};
+use crate::report::{Result, log, trace};
 
 /// What the command line says.
 #[derive(Debug, Clone, Default)]
@@ -29,10 +29,15 @@ pub fn run(globals: &Globals, id: &ContainerId, options: &RunOptions) -> Result<
     made.container.unlock()?;
 
     let attended = attend(&mut made, foreground.as_mut());
+    trace::done(trace::PROGRAM);
     drop(foreground);
     match (attended, options.detach) {
         (Ok(status), true) => Ok(status),
-        (Ok(status), false) => end(made, options.keep).map(|()| status),
+        (Ok(status), false) => {
+            let ended = end(made, options.keep);
+            trace::done("remove the container");
+            ended.map(|()| status)
+        }
         (Err(error), _) => match end(made, options.keep) {
             Ok(()) => Err(error),
             Err(second) => Err(error.and_then(second)),

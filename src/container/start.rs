@@ -16,7 +16,7 @@ use crate::bundle::load;
 use crate::fail;
 use crate::linux::fd;
 use crate::linux::procfs::Proc;
-use crate::report::{Code, Context, Error, Result};
+use crate::report::{Code, Context, Error, Result, trace};
 use crate::stage::channel::decode_failure;
 
 /// Longer than any failure that init can send.
@@ -38,7 +38,9 @@ pub fn start(globals: &Globals, id: &ContainerId) -> Result<()> {
     if let Some(relay) = &mut notify {
         relay.bind()?;
     }
+    trace::done("look at the container");
     release(&container)?;
+    trace::done("release init, wait for the execve");
     container.unlock()?;
 
     let Some(init) = state.init else {

@@ -73,18 +73,15 @@ pub fn read(fd: BorrowedFd, buffer: &mut [u8]) -> Result<usize> {
 
 /// Reads to the end; EFBIG if there are more than `limit` bytes.
 pub fn read_to_end(fd: BorrowedFd, limit: usize) -> Result<Vec<u8>> {
-    const CHUNK: usize = 4096;
+    let mut chunk = [0; 4096];
     let mut content = Vec::new();
     loop {
-        let length = content.len();
-        content.resize(length + CHUNK, 0);
-        let count = read(fd, &mut content[length..])?;
-        content.truncate(length + count);
+        match read(fd, &mut chunk)? {
+            0 => return Ok(content),
+            count => content.extend_from_slice(&chunk[..count]),
+        }
         if content.len() > limit {
             return Err(Errno::EFBIG);
-        }
-        if count == 0 {
-            return Ok(content);
         }
     }
 }

@@ -89,7 +89,10 @@ fn steps(
     steps.add(devices::make(spec, options));
 
     // The parent sets limits and runs hooks here; they may still change the root filesystem and the network.
-    steps.add([Action::AwaitRuntimeHooks]);
+    steps.add([match parent_has_work(spec) {
+        true => Action::AwaitRuntimeHooks,
+        false => Action::AnnounceRootfs,
+    }]);
     // The cpuset is in force now: do not keep the affinity of whoever called us.
     steps.add([Action::SetCpuAffinity(String::new())]);
     steps.add(rootfs_hooks);
@@ -128,6 +131,13 @@ fn steps(
     steps.add(hooks::start_container(spec));
     steps.add([process::execute(process, &environment(options), options.listen_fds, options.preserve_fds)]);
     steps.0
+}
+
+/// Is there anything in the parent's hands that what init does next could depend on?
+fn parent_has_work(spec: &Spec) -> bool {
+    let hooks = hooks::parent(spec);
+    let hooked = !hooks.prestart.is_empty() || !hooks.create_runtime.is_empty();
+    hooked || !net_devices::net_devices(spec).is_empty() || first_limit(&resources::resources(spec)).is_some()
 }
 
 /// What the command line adds to the program's environment.

@@ -81,6 +81,11 @@ impl Plan {
         self.has_user_namespace() && !self.joined_namespaces.is_empty()
     }
 
+    /// Init waits for the parent once the root filesystem stands.
+    pub fn awaits_parent(&self) -> bool {
+        self.steps.iter().any(|step| step.action == Action::AwaitRuntimeHooks)
+    }
+
     fn joins(&self, kind: Kind) -> bool {
         self.joined_namespaces.iter().any(|joined| joined.kind == kind)
     }
@@ -210,6 +215,9 @@ pub enum Action {
     /// Tell the parent that the root filesystem stands; it sets limits and runs prestart and
     /// createRuntime hooks; go on at its word.
     AwaitRuntimeHooks,
+    /// The same where there is nothing to wait for: no such hooks, no interfaces to move, no limits. Device rules are
+    /// set beside what init does next, and are in force before the program is.
+    AnnounceRootfs,
     /// createContainer hooks: in the container's namespaces, before the pivot, cwd in the rootfs.
     RunCreateContainerHooks(Vec<Hook>),
     /// Open a terminal pair on the container's devpts and send its master to the parent.

@@ -4,5 +4,6 @@
 
 pub mod error;
 pub mod log;
+pub mod trace;
 
 pub use error::{Code, Context, Error, Result};

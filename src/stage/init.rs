@@ -14,7 +14,7 @@ use super::{hook, process, rootfs, terminal, time_namespace, user_namespace};
 use crate::linux::path::Root;
 use crate::linux::{self, fd, namespace, signal};
 use crate::plan::{Action, Step};
-use crate::report::{Code, Context as _, Error, Result, log};
+use crate::report::{Code, Context as _, Error, Result, log, trace};
 
 /// Until the plan sets the container's.
 const UMASK: u32 = 0o022;
@@ -40,7 +40,10 @@ fn carry_out_all(context: &mut Context, steps: &[Step]) -> Result<Never> {
     // What is made in the root filesystem has the modes it should, whatever the caller's umask.
     linux::credentials::set_umask(UMASK);
     log::debug("child process in init()");
+    trace::enter_init();
+    trace::done("clone3");
     context.channel.expect(ToInit::Placed)?;
+    trace::done("wait to be placed");
     enter_container(context, steps)?;
     // runc's words, which people look for in a debug log.
     log::debug("nsexec container setup: in the container's own namespaces, but for those that are joined");
@@ -49,8 +52,21 @@ fn carry_out_all(context: &mut Context, steps: &[Step]) -> Result<Never> {
             Some(pointer) => error.at(pointer.clone()),
             None => error,
         })?;
+        if trace::wanted() {
+            trace::done(&label(step));
+        }
     }
     Err(Error::new(Code::Internal, "the plan ends without a program to run"))
+}
+
+/// A step's name in a trace: its action's, and the place in config.json that it comes from.
+fn label(step: &Step) -> String {
+    let action = format!("{:?}", step.action);
+    let name = action.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    match &step.pointer {
+        Some(pointer) => format!("{name} {pointer}"),
+        None => name.to_string(),
+    }
 }
 
 /// For exec: into the namespaces of the container's init, all at once. Its pid namespace is ours
@@ -99,6 +115,7 @@ fn carry_out(context: &mut Context, index: usize, step: &Step, steps: &[Step]) -
             context.channel.send(Tag::RootfsReady)?;
             context.channel.expect(ToInit::RuntimeHooksDone)
         }
+        Action::AnnounceRootfs => context.channel.send(Tag::RootfsReady),
         Action::RunCreateContainerHooks(hooks) => {
             rootfs::enter_directory(context)?;
             let state = context.hook_state.to_json("creating", Some(std::process::id() as i32));

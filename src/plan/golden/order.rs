@@ -74,12 +74,12 @@ fn the_root_is_filled_then_entered_then_closed() {
             &name,
             &plan,
             |action| matches!(action, Mount(_) | MakeDevice(_) | MakeSymlink { .. } | LinkPtmx),
-            |action| matches!(action, AwaitRuntimeHooks),
+            |action| matches!(action, AwaitRuntimeHooks | AnnounceRootfs),
         );
         before(
             &name,
             &plan,
-            |action| matches!(action, AwaitRuntimeHooks | RunCreateContainerHooks(_)),
+            |action| matches!(action, AwaitRuntimeHooks | AnnounceRootfs | RunCreateContainerHooks(_)),
             enters,
         );
         before(
@@ -191,6 +191,7 @@ fn every_step_that_the_config_asked_for_names_its_place() {
                     | MakeSymlink { .. }
                     | LinkPtmx
                     | AwaitRuntimeHooks
+                    | AnnounceRootfs
                     | EnterRootfs(_)
                     | SetUmask(_)
                     | SetCpuAffinity(_)
