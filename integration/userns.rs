@@ -128,6 +128,24 @@ fn a_user_namespace_is_joined_with_and_without_its_pid_namespace() -> Outcome {
 }
 
 #[test]
+fn maps_beside_a_user_namespace_to_join_must_be_those_of_the_namespace() -> Outcome {
+    let target = container(|_| {})?;
+    target.detach()?;
+    let pid = target.init()?.pid;
+    let guest = |size: u32| {
+        container(|config| {
+            config.join_namespace("user", &format!("/proc/{pid}/ns/user")).shell("id -u");
+            config["linux"]["uidMappings"][0]["size"] = json!(size);
+        })
+    };
+    // Engines give both.
+    guest(1000)?.run()?.says("0");
+    let text = "user namespaces enabled, but both namespace path and non-matching mapping specified";
+    guest(999)?.run()?.fails(1, text);
+    Ok(())
+}
+
+#[test]
 fn a_new_user_namespace_beside_a_network_namespace_of_the_host() -> Outcome {
     let network = Container::new()?;
     network.detach()?;

@@ -187,6 +187,8 @@ pub enum Action {
     MakeTimeNamespace {
         offsets: Vec<TimeOffset>,
     },
+    /// The maps of the user namespace that was joined must be these, which the config has beside its path.
+    CompareIdMaps(IdMaps),
     /// Root of the user namespace: what init makes from here on belongs to the container.
     BecomeRoot,
     /// setns to a namespace that the parent opened (`Plan::joined_namespaces`).

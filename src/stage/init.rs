@@ -94,6 +94,7 @@ fn enter_container(context: &mut Context, steps: &[Step]) -> Result<()> {
 fn carry_out(context: &mut Context, index: usize, step: &Step, steps: &[Step]) -> Result<()> {
     match &step.action {
         Action::MakeTimeNamespace { offsets } => time_namespace::make(context, offsets),
+        Action::CompareIdMaps(maps) => user_namespace::compare_maps(context, maps),
         Action::BecomeRoot => {
             rootfs::find_place(context)?;
             user_namespace::become_root(context, steps)

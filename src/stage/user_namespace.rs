@@ -19,7 +19,7 @@ use crate::linux::procfs::Proc;
 use crate::linux::userns::{self, IdMap, Which};
 use crate::linux::{capability, credentials, environment, process, rlimit, spawn};
 use crate::plan::{Action, IdMaps, Privileged, Step};
-use crate::report::{Code, Context as _, Result};
+use crate::report::{Code, Context as _, Result, log};
 
 /// Whether this process may write any map for a child. If not, the child must be dumpable for its own user.
 pub fn may_write_maps() -> bool {
@@ -99,6 +99,26 @@ fn find_tool(name: &str) -> Option<PathBuf> {
         .filter(|directory| directory.is_absolute())
         .map(|directory| directory.join(name))
         .find(|file| process::is_executable(file).is_ok())
+}
+
+/// What the config says of the namespace that was joined must be so: its ids are counted on elsewhere.
+pub fn compare_maps(context: &Context, expected: &IdMaps) -> Result<()> {
+    let sorted = |mut map: Vec<IdMap>| {
+        map.sort();
+        map
+    };
+    for (which, map) in [(Which::Uid, &expected.uids), (Which::Gid, &expected.gids)] {
+        let own = userns::own_map(&context.proc, which).context("read the id map of the user namespace")?;
+        if sorted(own) != sorted(map.clone()) {
+            fail!(
+                Code::InvalidConfig,
+                "user namespaces enabled, but both namespace path and non-matching mapping specified -- you may only \
+                 provide one"
+            );
+        }
+    }
+    log::debug("the config has both a user namespace to join and its mappings");
+    Ok(())
 }
 
 /// Root of the namespace. What is made from here on belongs to the container.
