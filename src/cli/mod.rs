@@ -39,7 +39,7 @@ use arguments::Fault;
 pub use arguments::subcommand;
 pub use globals::Logging;
 pub use output::print;
-pub use version::program_name;
+pub use version::{VERSION, program_name};
 
 /// The exit status of a usage error, as of any other.
 const FAILED: u8 = 1;
@@ -143,6 +143,11 @@ pub struct Invocation {
 pub struct Failure {
     pub error: Error,
     pub status: u8,
+}
+
+/// All commands, flags and arguments, with the layout of their help.
+pub fn whole(program: &'static str) -> clap::Command {
+    help::lay_out(definition(None), program)
 }
 
 /// Reads a command line. `arguments` has the program's name first.
