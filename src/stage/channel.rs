@@ -7,7 +7,10 @@
 //! Init reads and writes, and uses the calls of sockets for descriptors alone: a seccomp filter that is loaded by then
 //! may allow no more.
 
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use nix::unistd::Pid;
 
@@ -23,7 +26,8 @@ const LIMIT: usize = 60 * 1024;
 /// What the parent tells init.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ToInit {
-    /// Id maps are written, the cgroup is joined: go.
+    /// Id maps are written, the cgroup is joined: go. The cgroup's directory, detached, goes along where it could not
+    /// be opened before.
     Placed,
     /// The ids of the mount are mapped.
     IdsMapped,
@@ -61,6 +65,8 @@ pub enum ToParent {
 pub enum LentTree {
     /// For the step of this index.
     Source(usize, OwnedFd),
+    /// What a symlink names that is made for the step of this index.
+    Link(usize, PathBuf),
     /// The host's /dev/null.
     Null(OwnedFd),
     /// The root filesystem: the last.
@@ -81,6 +87,7 @@ const IDS_MAPPED: u8 = b'm';
 const SIBLING: u8 = b'b';
 const FAILED: u8 = b'f';
 const LENT_SOURCE: u8 = b'S';
+const LENT_LINK: u8 = b'L';
 const LENT_NULL: u8 = b'N';
 const LENT_ROOTFS: u8 = b'R';
 
@@ -99,8 +106,8 @@ pub fn pair() -> Result<(ParentEnd, InitEnd)> {
 }
 
 impl ParentEnd {
-    /// Sends init a word.
-    pub fn send(&self, word: ToInit) -> Result<()> {
+    /// Sends init a word, and descriptors with it.
+    pub fn send(&self, word: ToInit, fds: &[BorrowedFd]) -> Result<()> {
         let byte = match word {
             ToInit::Placed => PLACED,
             ToInit::IdsMapped => IDS_MAPPED,
@@ -108,12 +115,18 @@ impl ParentEnd {
             ToInit::ListenerTaken => LISTENER_TAKEN,
             ToInit::Commit => COMMIT,
         };
-        socket::send(self.0.as_fd(), &[byte], &[]).context("tell init to go on")
+        socket::send(self.0.as_fd(), &[byte], fds).context("tell init to go on")
     }
 
     /// Hands init the mount that a step attaches.
     pub fn send_source(&self, index: usize, tree: BorrowedFd) -> Result<()> {
         self.lend(&[&[LENT_SOURCE][..], &index.to_le_bytes()].concat(), tree)
+    }
+
+    /// Tells init what the symlink names that a step makes.
+    pub fn send_link(&self, index: usize, target: &Path) -> Result<()> {
+        let bytes = [&[LENT_LINK][..], &index.to_le_bytes(), target.as_os_str().as_bytes()].concat();
+        socket::send(self.0.as_fd(), &bytes, &[]).context("tell init of a symlink")
     }
 
     /// Hands init the host's /dev/null.
@@ -155,21 +168,14 @@ impl InitEnd {
         // One byte more than a word has.
         let mut bytes = [0; 2];
         let length = fd::read(self.0.as_fd(), &mut bytes).context("wait for the parent")?;
-        let heard = match &bytes[..length] {
-            [] => fail!(Code::Internal, "{GONE}"),
-            [PLACED] => ToInit::Placed,
-            [IDS_MAPPED] => ToInit::IdsMapped,
-            [RUNTIME_HOOKS_DONE] => ToInit::RuntimeHooksDone,
-            [LISTENER_TAKEN] => ToInit::ListenerTaken,
-            [COMMIT] => ToInit::Commit,
-            _ => fail!(Code::Internal, "unknown word from the parent"),
-        };
-        match heard == word {
-            true => Ok(()),
-            false => {
-                Err(Error::new(Code::Internal, format!("the parent said {heard:?} instead of {word:?}")))
-            }
-        }
+        is_word(&bytes[..length], word)
+    }
+
+    /// The same, and what goes along: before a filter is loaded.
+    pub fn expect_with(&self, word: ToInit) -> Result<Vec<OwnedFd>> {
+        let received = socket::receive(self.0.as_fd(), LIMIT).context("wait for the parent")?;
+        let (bytes, fds) = received.unwrap_or_default();
+        is_word(&bytes, word).map(|()| fds)
     }
 
     /// The next of the mounts that were cloned for us.
@@ -185,9 +191,13 @@ impl InitEnd {
         match (bytes.as_slice(), tree) {
             ([LENT_NULL], Some(tree)) => Ok(LentTree::Null(tree)),
             ([LENT_ROOTFS], Some(tree)) => Ok(LentTree::Rootfs(tree)),
-            ([LENT_SOURCE, index @ ..], Some(tree)) if index.len() == size_of::<usize>() => {
-                let index = index.iter().rev().fold(0, |all, byte| (all << 8) | usize::from(*byte));
+            ([LENT_SOURCE, rest @ ..], Some(tree)) => {
+                let (index, _) = split_index(rest)?;
                 Ok(LentTree::Source(index, tree))
+            }
+            ([LENT_LINK, rest @ ..], None) => {
+                let (index, target) = split_index(rest)?;
+                Ok(LentTree::Link(index, PathBuf::from(OsStr::from_bytes(target))))
             }
             _ => fail!(Code::Internal, "the parent sent something else than a mount"),
         }
@@ -246,6 +256,31 @@ impl InitEnd {
 
     pub fn raw(&self) -> RawFd {
         self.0.as_raw_fd()
+    }
+}
+
+/// The number of a step, and what follows it.
+fn split_index(bytes: &[u8]) -> Result<(usize, &[u8])> {
+    match bytes.split_first_chunk() {
+        Some((index, rest)) => Ok((usize::from_le_bytes(*index), rest)),
+        None => fail!(Code::Internal, "the parent named no step"),
+    }
+}
+
+/// Whether the parent said exactly this.
+fn is_word(bytes: &[u8], word: ToInit) -> Result<()> {
+    let heard = match bytes {
+        [] => fail!(Code::Internal, "{GONE}"),
+        [PLACED] => ToInit::Placed,
+        [IDS_MAPPED] => ToInit::IdsMapped,
+        [RUNTIME_HOOKS_DONE] => ToInit::RuntimeHooksDone,
+        [LISTENER_TAKEN] => ToInit::ListenerTaken,
+        [COMMIT] => ToInit::Commit,
+        _ => fail!(Code::Internal, "unknown word from the parent"),
+    };
+    match heard == word {
+        true => Ok(()),
+        false => fail!(Code::Internal, "the parent said {heard:?} instead of {word:?}"),
     }
 }
 
@@ -344,7 +379,7 @@ mod tests {
     #[test]
     fn init_hears_a_wrong_word_and_the_end_of_the_file_as_errors() {
         let (parent, init) = pair().unwrap();
-        parent.send(ToInit::Commit).unwrap();
+        parent.send(ToInit::Commit, &[]).unwrap();
         assert!(init.expect(ToInit::Placed).unwrap_err().to_string().contains("Commit instead of Placed"));
         drop(parent);
         assert!(init.expect(ToInit::Commit).unwrap_err().to_string().contains("went away"));

@@ -143,6 +143,7 @@ fn clone_and_run(
                 home: None,
                 in_cwd: false,
                 cwd: None,
+                may_set_groups: None,
                 filtered: false,
                 committed: false,
             };
@@ -204,8 +205,13 @@ impl Child {
 
     /// Says a word.
     pub fn tell(&self, word: ToInit) -> Result<()> {
+        self.tell_with(word, &[])
+    }
+
+    /// Says a word, with descriptors.
+    pub fn tell_with(&self, word: ToInit, fds: &[BorrowedFd]) -> Result<()> {
         // A child that died of an error is heard first: its message says why, a broken pipe does not.
-        match self.channel.send(word) {
+        match self.channel.send(word, fds) {
             Err(error) if error.errno() == Some(Errno::EPIPE) => match self.next() {
                 Err(error) => Err(error),
                 Ok(event) => Err(Error::new(Code::Internal, format!("init left after {event:?}"))),
@@ -242,7 +248,7 @@ impl Child {
         let listener = pidfd::take_descriptor(self.pidfd.as_fd(), number)
             .context("take the seccomp listener from init")
             .hint("a profile that notifies of sendmsg needs a runtime with CAP_SYS_PTRACE")?;
-        self.channel.send(ToInit::ListenerTaken)?;
+        self.channel.send(ToInit::ListenerTaken, &[])?;
         Ok(Event::SeccompListener(listener))
     }
 

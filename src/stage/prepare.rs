@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -19,7 +19,9 @@ use crate::linux::namespace::{self, Kind};
 use crate::linux::procfs::Proc;
 use crate::linux::{capability, device, userns};
 use crate::plan::seccomp::Filter;
-use crate::plan::{Action, CgroupMount, Device, IdMaps, Mount, MountIdmap, MountSource, Plan, Rootfs, Step};
+use crate::plan::{
+    Action, CgroupMount, Device, IdMaps, Mount, MountIdmap, MountSource, Plan, Rootfs, SourceLink, Step,
+};
 use crate::report::{Code, Context as _, Error, Result};
 
 /// Opens everything of the host that a container's plan names, as far as the caller's rights go.
@@ -27,17 +29,39 @@ use crate::report::{Code, Context as _, Error, Result};
 /// # Errors
 /// What cannot be opened, with its place in config.json.
 pub fn prepare(plan: &Plan, filter: Option<Filter>, proc: &Proc) -> Result<Prepared> {
+    let mut prepared = open_namespaces(plan, filter, proc)?;
+    let opened = match may_clone_mounts() {
+        true => open_trees(&plan.rootfs, &plan.steps, &prepared.idmaps).map(Some),
+        false => Ok(None),
+    };
+    match opened {
+        Ok(Some(trees)) => prepared.trees = trees,
+        Ok(None) => prepared.unopened = Some(Unopened::ForInit(plan.rootfs.clone())),
+        // Rights in a user namespace that does not own the mounts around us (`unshare --user` alone).
+        Err(error) if error.errno() == Some(Errno::EPERM) && plan.new_namespaces.contains(&Kind::User) => {
+            prepared.unopened = Some(Unopened::ForInit(plan.rootfs.clone()));
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(prepared)
+}
+
+/// The same for an init that can be sent its mounts, where these are to be locked.
+pub fn prepare_init(plan: &Plan, filter: Option<Filter>, proc: &Proc) -> Result<Prepared> {
+    if !may_clone_mounts() || !must_lock_mounts(plan) {
+        return prepare(plan, filter, proc);
+    }
+    let prepared = open_namespaces(plan, filter, proc)?;
+    Ok(Prepared { unopened: Some(Unopened::ToCome(plan.rootfs.clone())), ..prepared })
+}
+
+fn open_namespaces(plan: &Plan, filter: Option<Filter>, proc: &Proc) -> Result<Prepared> {
     let mut prepared = Prepared { filter, ..Prepared::default() };
     for joined in &plan.joined_namespaces {
         let file = open_namespace(&joined.path, joined.kind).at(joined.pointer.clone())?;
         prepared.namespaces.insert(joined.kind, file);
     }
     prepare_idmaps(plan, &mut prepared, proc)?;
-    match may_clone_mounts() {
-        true if must_lock_mounts(plan) => prepared.unopened = Some(Unopened::ToCome(plan.rootfs.clone())),
-        true => prepared.trees = open_trees(&plan.rootfs, &plan.steps, &prepared.idmaps)?,
-        false => prepared.unopened = Some(Unopened::ForInit(plan.rootfs.clone())),
-    }
     Ok(prepared)
 }
 
@@ -47,6 +71,11 @@ fn must_lock_mounts(plan: &Plan) -> bool {
 }
 
 impl Prepared {
+    /// Is it for the parent to open what of the host is not open yet?
+    pub fn is_parents(&self) -> bool {
+        !matches!(self.unopened, Some(Unopened::ForInit(_)))
+    }
+
     /// What the one who opens the trees later needs for it: copies, since init has the others.
     pub fn to_lend(&self) -> Result<Option<BTreeMap<usize, OwnedFd>>> {
         let Some(Unopened::ToCome(_)) = &self.unopened else { return Ok(None) };
@@ -64,6 +93,10 @@ pub fn open_trees(rootfs: &Rootfs, steps: &[Step], idmaps: &BTreeMap<usize, Owne
     let root = open_rootfs(rootfs).at("/root/path")?;
     let mut trees = Trees { rootfs: Some(root), ..Trees::default() };
     for (index, step) in steps.iter().enumerate() {
+        if let Some(target) = link_to_copy(&step.action) {
+            trees.links.insert(index, target);
+            continue;
+        }
         let opened = open_source(&step.action, rootfs.propagation, idmaps.get(&index));
         let opened = match &step.pointer {
             Some(pointer) => opened.at(pointer.clone()),
@@ -80,16 +113,17 @@ pub fn open_trees(rootfs: &Rootfs, steps: &[Step], idmaps: &BTreeMap<usize, Owne
 }
 
 /// Clones the container's cgroup directories, for plans that bind them. They must exist by now. Without cgroups of
-/// its own, the container is shown those of the caller.
-pub fn prepare_cgroups<'a>(
+/// its own, the container is shown those of the caller. None where it is init that opens trees.
+pub fn cgroups<'a>(
     plan: &Plan,
-    prepared: &mut Prepared,
+    openable: bool,
     directory_of: impl Fn(&str) -> Option<&'a Path>,
-) -> Result<()> {
-    match may_clone_mounts() {
-        true => open_cgroups(&plan.steps, plan.has_user_namespace(), &mut prepared.cgroups, directory_of),
-        false => Ok(()),
+) -> Result<BTreeMap<String, OwnedFd>> {
+    let mut opened = BTreeMap::new();
+    if openable {
+        open_cgroups(&plan.steps, plan.has_user_namespace(), &mut opened, directory_of)?;
     }
+    Ok(opened)
 }
 
 /// The same, by init.
@@ -201,6 +235,16 @@ fn open_rootfs(rootfs: &Rootfs) -> Result<RootTree> {
     Ok(RootTree::new(tree, rootfs))
 }
 
+/// What a symlink of the host names that a container gets as it is.
+fn link_to_copy(action: &Action) -> Option<PathBuf> {
+    let Action::Mount(mount) = action else { return None };
+    match &mount.source {
+        // What is no symlink is mounted as ever.
+        MountSource::Bind { source, link: SourceLink::Copy, .. } => std::fs::read_link(source).ok(),
+        _ => None,
+    }
+}
+
 fn open_source(
     action: &Action,
     propagation: Propagation,
@@ -233,11 +277,17 @@ fn open_device(node: &Device) -> Result<OwnedFd> {
 
 fn open_mount(plan: &Mount, propagation: Propagation, idmap: Option<&OwnedFd>) -> Result<Option<OwnedFd>> {
     let (source, recursive) = match &plan.source {
-        MountSource::Bind { source, recursive } => (source, *recursive),
+        MountSource::Bind { source, recursive, .. } => (source, *recursive),
         MountSource::Filesystem { instead: Some(host), .. } => (host, true),
         _ => return Ok(None),
     };
-    let tree = match mount::open_tree_clone(here(), source, recursive) {
+    let cloned = match &plan.source {
+        MountSource::Bind { link: SourceLink::Mount, .. } => {
+            mount::open_tree_clone_nofollow(here(), source, recursive)
+        }
+        _ => mount::open_tree_clone(here(), source, recursive),
+    };
+    let tree = match cloned {
         Ok(tree) => tree,
         // Only where the filesystem itself cannot be mounted will it be missed.
         Err(_) if matches!(plan.source, MountSource::Filesystem { .. }) => return Ok(None),
