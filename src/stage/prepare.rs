@@ -48,11 +48,20 @@ pub fn prepare(plan: &Plan, filter: Option<Filter>, proc: &Proc) -> Result<Prepa
 
 /// The same for an init that can be sent its mounts, where these are to be locked.
 pub fn prepare_init(plan: &Plan, filter: Option<Filter>, proc: &Proc) -> Result<Prepared> {
-    if !may_clone_mounts() || !must_lock_mounts(plan) {
+    if !must_lock_mounts(plan) || !owns_mounts(&plan.rootfs)? {
         return prepare(plan, filter, proc);
     }
     let prepared = open_namespaces(plan, filter, proc)?;
     Ok(Prepared { unopened: Some(Unopened::ToCome(plan.rootfs.clone())), ..prepared })
+}
+
+/// Whether our rights count for the mounts around us: not in a user namespace that has those of another.
+fn owns_mounts(rootfs: &Rootfs) -> Result<bool> {
+    match open_rootfs(rootfs).at("/root/path") {
+        Ok(_) => Ok(may_clone_mounts()),
+        Err(error) if error.errno() == Some(Errno::EPERM) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn open_namespaces(plan: &Plan, filter: Option<Filter>, proc: &Proc) -> Result<Prepared> {
