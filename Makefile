@@ -8,7 +8,8 @@ TRUG := $(TARGET)/release/trug
 EXAMPLES := hello shell web readonly hooks
 # What the build needs, and what the tests need beside it (Debian's names).
 BUILD_PACKAGES := gcc libc6-dev libseccomp-dev pkg-config
-TEST_PACKAGES := busybox-static strace mmdebstrap debian-archive-keyring procps iproute2 util-linux criu iptables
+TEST_PACKAGES := busybox-static strace mmdebstrap debian-archive-keyring procps iproute2 util-linux criu iptables \
+	uidmap golang-github-opencontainers-specs-dev
 BENCH_PACKAGES := python3 runc crun busybox-static linux-libc-dev util-linux
 FUZZ_SECONDS ?= 10
 # Where cargo-deb is found or made.

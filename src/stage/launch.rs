@@ -141,6 +141,7 @@ fn clone_and_run(
                 home: None,
                 in_cwd: false,
                 cwd: None,
+                may_set_groups: None,
                 filtered: false,
                 committed: false,
             };
