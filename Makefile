@@ -8,13 +8,18 @@ TRUG := $(TARGET)/release/trug
 EXAMPLES := hello shell web readonly hooks
 # What the build needs, and what the tests need beside it (Debian's names).
 BUILD_PACKAGES := gcc libc6-dev libseccomp-dev pkg-config
-TEST_PACKAGES := busybox-static strace mmdebstrap debian-archive-keyring procps iproute2 util-linux uidmap \
-	golang-github-opencontainers-specs-dev
+TEST_PACKAGES := busybox-static strace mmdebstrap debian-archive-keyring procps iproute2 util-linux criu iptables \
+	uidmap golang-github-opencontainers-specs-dev
 BENCH_PACKAGES := python3 runc crun busybox-static linux-libc-dev util-linux
 FUZZ_SECONDS ?= 10
+# Where cargo-deb is found or made.
+TOOLS := target/tools
+CLIENTS := docker containerd cri podman buildah lxcfs errors
+MAN := $(DESTDIR)$(PREFIX)/share/man/man8
+SHARE := $(DESTDIR)$(PREFIX)/share
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: build demo examples bench test test-release fuzz test-guest lint install clean help
+.PHONY: build demo examples bench docs deb test test-release fuzz test-guest $(CLIENTS:%=test-%) test-clients test-deb lint install clean help
 
 build: ## build the release binary
 	@integration/packages $(BUILD_PACKAGES)
@@ -27,6 +32,16 @@ demo: ## build trug and run bundle-examples/hello with it
 	@echo "\$$ trug run --bundle bundle-examples/hello hello"
 	@$(AS_ROOT) $(TRUG) run --bundle bundle-examples/hello hello
 
+docs: ## write the man pages and the completions for shells (target/docs)
+	@integration/packages $(BUILD_PACKAGES)
+	cargo run --quiet --package trug-docs -- target/docs
+
+deb: build docs ## make a Debian package (target/debian-package)
+	@test -x $(TOOLS)/bin/cargo-deb || cargo install --quiet --locked --root $(TOOLS) cargo-deb
+	@mkdir -p target/contrib && cp -r contrib/. target/contrib
+	@grep -rlZ /usr/local/sbin/trug target/contrib | xargs -0 sed -i 's|/usr/local/sbin/trug|/usr/sbin/trug|g'
+	$(TOOLS)/bin/cargo-deb --quiet --no-build --target x86_64-unknown-linux-gnu --output target/debian-package/
+
 examples: ## make the root filesystem of every example
 	@integration/packages busybox-static
 	bundle-examples/make-rootfs $(EXAMPLES:%=bundle-examples/%)
@@ -34,6 +49,7 @@ examples: ## make the root filesystem of every example
 test: ## run unit and integration tests; the last line has the counts
 	@integration/packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
 	@$(AS_ROOT) integration/debian-rootfs
+	@$(AS_ROOT) integration/criu
 	@integration/run-tests
 
 test-release: build ## run a part of the integration suite against the release binary
@@ -51,16 +67,36 @@ fuzz: ## fuzz every target for FUZZ_SECONDS each
 test-guest: ## run the cgroup tests in a guest with cgroup v2 and systemd (slow; QEMU)
 	@$(AS_ROOT) integration/guest/run
 
+$(CLIENTS:%=test-%): test-%:
+	@integration/packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
+	@$(AS_ROOT) integration/debian-rootfs
+	cargo build --quiet
+	$(AS_ROOT) integration/clients/test $*
+
+test-clients: ## run real clients: each of test-docker -containerd -cri -podman -buildah -lxcfs -errors
+	@integration/packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
+	@$(AS_ROOT) integration/debian-rootfs
+	cargo build --quiet
+	$(AS_ROOT) integration/clients/test $(CLIENTS)
+
+test-deb: deb ## install, run and remove the Debian package in a tree of its own
+	@$(AS_ROOT) integration/clients/test-deb target/debian-package/trug_*.deb
+
 lint: ## check format, clippy, and the floors of the house
 	@integration/packages $(BUILD_PACKAGES)
 	cargo fmt --all --check
-	cargo clippy --all-targets -- -D warnings -D clippy::undocumented-unsafe-blocks
+	cargo clippy --package trug --package trug-docs --all-targets -- -D warnings -D clippy::undocumented-unsafe-blocks
 	@mkdir -p target && rustc --edition 2024 -o target/floors integration/lint/floors.rs
 	target/floors src
 
-install: ## install trug to $(DESTDIR)$(PREFIX)/sbin
+install: ## install trug to $(DESTDIR)$(PREFIX)/sbin, its man pages and its completions
 	@test -x $(TRUG) || { echo "build it first: make build" >&2; exit 1; }
 	install -D -m 0755 $(TRUG) $(DESTDIR)$(PREFIX)/sbin/trug
+	@test -d target/docs || { echo "there are no man pages yet: make docs" >&2; exit 1; }
+	install -D -m 0644 -t $(MAN) target/docs/man/*.8
+	install -D -m 0644 target/docs/completions/trug.bash $(SHARE)/bash-completion/completions/trug
+	install -D -m 0644 -t $(SHARE)/zsh/vendor-completions target/docs/completions/_trug
+	install -D -m 0644 -t $(SHARE)/fish/vendor_completions.d target/docs/completions/trug.fish
 
 clean: ## remove what was built
 	cargo clean

@@ -1,11 +1,13 @@
 //! trug: an OCI low-level container runtime. Seal, parse, dispatch, exit status.
 //!
-//! A library only for the program beside it and for the fuzz targets (`fuzz/`): `main` is all there is to call.
+//! A library only for the program beside it, for the fuzz targets (`fuzz/`) and for what writes the man pages
+//! (`docs/generate`): `main` is all there is to call.
 
 mod bundle;
 mod cgroup;
 mod cli;
 mod container;
+mod criu;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod linux;
@@ -19,6 +21,8 @@ use std::panic::PanicHookInfo;
 use std::process::{ExitCode, exit};
 
 use cli::Request;
+/// The version, and the command line as data, for what documents them.
+pub use cli::{VERSION, whole as command_line};
 use report::{Code, Context, Error, Result, log, trace};
 
 /// Commands that enter a container: its processes must not reach this program's file.

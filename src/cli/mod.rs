@@ -39,7 +39,7 @@ use arguments::Fault;
 pub use arguments::subcommand;
 pub use globals::Logging;
 pub use output::print;
-pub use version::program_name;
+pub use version::{VERSION, program_name};
 
 /// The exit status of a usage error, as of any other.
 const FAILED: u8 = 1;
@@ -145,6 +145,11 @@ pub struct Failure {
     pub status: u8,
 }
 
+/// All commands, flags and arguments, with the layout of their help.
+pub fn whole(program: &'static str) -> clap::Command {
+    help::lay_out(definition(None), program)
+}
+
 /// Reads a command line. `arguments` has the program's name first.
 pub fn parse(arguments: &[OsString]) -> Request {
     let named = subcommand(arguments);
@@ -206,7 +211,7 @@ impl Invocation {
 impl Command {
     fn carry_out(self, globals: &Globals) -> Result<u8> {
         match self {
-            Command::Checkpoint(command) => command.carry_out(),
+            Command::Checkpoint(command) => command.carry_out(globals),
             Command::Create(command) => command.carry_out(globals),
             Command::Delete(command) => command.carry_out(globals),
             Command::Events(command) => command.carry_out(globals),
@@ -216,7 +221,7 @@ impl Command {
             Command::List(command) => command.carry_out(globals),
             Command::Pause(command) => command.carry_out(globals),
             Command::Ps(command) => command.carry_out(globals),
-            Command::Restore(command) => command.carry_out(),
+            Command::Restore(command) => command.carry_out(globals),
             Command::Resume(command) => command.carry_out(globals),
             Command::Run(command) => command.carry_out(globals),
             Command::Spec(command) => command.carry_out(),

@@ -1,0 +1,11 @@
+# Buildah, with trug as its runtime by its own flags.
+
+source podman/client.sh
+
+buildah() {
+	timeout -k 3 60 /usr/bin/buildah "$@"
+}
+
+tidy_after_check() {
+	buildah rm -a
+}

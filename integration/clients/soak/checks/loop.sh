@@ -1,0 +1,105 @@
+# The loop, and what is counted beside it.
+
+# One container's life; the number of a worker keeps names apart.
+one_life() {
+	local name=soak-$1
+	timeout 60 docker run -d --name "$name" --memory 64m busybox sleep 300
+	[ "$(timeout 60 docker exec "$name" echo inside)" = inside ]
+	timeout 60 docker exec -d "$name" sleep 100
+	timeout 60 docker pause "$name"
+	timeout 60 docker unpause "$name"
+	timeout 60 docker rm -f "$name"
+	[ "$(timeout 60 docker run --rm busybox echo short)" = short ]
+}
+
+worker() {
+	local count=0
+	while [ "$(date +%s)" -lt "$2" ]; do
+		one_life "$1" >/dev/null || { echo "worker $1 failed at life $count" >&2; return 1; }
+		count=$((count + 1))
+		echo "$count" >"/tmp/soak/$1"
+	done
+}
+
+resident() { # NAME: kilobytes
+	awk '/^VmRSS/ { print $2 }' "/proc/$(pgrep -o -x "$1")/status"
+}
+
+descriptors() { # NAME
+	ls "/proc/$(pgrep -o -x "$1")/fd" | wc -l
+}
+
+# One line: seconds, containers made, memory and descriptors of the daemons, and what is there of each kind.
+figures() {
+	local lives
+	lives=$(cat /tmp/soak/* 2>/dev/null | awk '{ sum += $1 } END { print sum + 0 }')
+	printf '%5d s %6d lives  dockerd %6d kB %3d fds  containerd %6d kB %3d fds  %3d shims %3d processes %3d mounts %3d cgroups %2d in /run/trug\n' \
+		"$SECONDS" "$lives" "$(resident dockerd)" "$(descriptors dockerd)" "$(resident containerd)" "$(descriptors containerd)" \
+		"$(pgrep -c -f containerd-shim || true)" "$(ps -e | wc -l)" "$(wc -l </proc/self/mountinfo)" \
+		"$(find /sys/fs/cgroup -mindepth 2 -type d | wc -l)" "$(find /run/trug /run/docker/runtime-runc -mindepth 1 -maxdepth 2 ! -name @seccomp 2>/dev/null | wc -l)" |
+		tee -a "$FIGURES"
+}
+
+many_lives() {
+	mkdir /tmp/soak
+	SECONDS=0
+	# The first life of each makes what is made once.
+	worker 0 "$(($(date +%s) + 1))"
+	docker ps -aq | wc -l
+	figures
+	picture >/tmp/soak-before
+	local until=$(($(date +%s) + SOAK_SECONDS)) number workers=()
+	for number in $(seq "$SOAK_AT_ONCE"); do
+		worker "$number" "$until" &
+		workers+=($!)
+	done
+	# A line each twentieth of the time, while they work.
+	while [ "$(date +%s)" -lt "$until" ]; do
+		sleep "$((SOAK_SECONDS / 20 + 1))"
+		figures
+	done
+	for number in "${workers[@]}"; do
+		wait "$number"
+	done
+	figures
+}
+
+nothing_leaked() {
+	equals "" "$(docker ps -aq)"
+	picture >/tmp/soak-after
+	diff /tmp/soak-before /tmp/soak-after
+}
+
+descriptors_stay() {
+	local daemon
+	for daemon in 'dockerd' 'containerd'; do
+		local first last
+		first=$(head -n 1 "$FIGURES" | sed "s/.* $daemon *[0-9]* kB *\([0-9]*\) fds.*/\1/")
+		last=$(tail -n 1 "$FIGURES" | sed "s/.* $daemon *[0-9]* kB *\([0-9]*\) fds.*/\1/")
+		# Connections of clients that have just gone.
+		at_most "$((first + 8))" "$last"
+	done
+}
+
+# A garbage-collected daemon's memory goes up and down: the last quarter may not be a quarter above the second one.
+memory_stays() {
+	local daemon
+	for daemon in 'dockerd' 'containerd'; do
+		sed "s/.* $daemon *\([0-9]*\) kB.*/\1/" "$FIGURES" | awk '
+			{ memory[NR] = $1 }
+			END {
+				for (line = 1; line <= NR; line++) {
+					if (line > NR / 4 && line <= NR / 2) { early += memory[line]; earlies++ }
+					if (line > NR * 3 / 4) { late += memory[line]; lates++ }
+				}
+				printf "%d kB, then %d kB\n", early / earlies, late / lates
+				exit late / lates > 1.25 * early / earlies
+			}'
+	done
+}
+
+check "containers made, entered and removed, $SOAK_AT_ONCE at once for $SOAK_SECONDS s" many_lives
+sed 's/^/# /' "$FIGURES"
+check "no process, mount, cgroup, shim or directory leaked" nothing_leaked
+check "the daemons' descriptors stay" descriptors_stay
+check "the daemons' memory stays" memory_stays
