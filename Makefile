@@ -8,7 +8,7 @@ TRUG := $(TARGET)/release/trug
 EXAMPLES := hello shell web readonly hooks
 # What the build needs, and what the tests need beside it (Debian's names).
 BUILD_PACKAGES := gcc libc6-dev libseccomp-dev pkg-config
-TEST_PACKAGES := busybox-static strace mmdebstrap debian-archive-keyring procps iproute2 util-linux
+TEST_PACKAGES := busybox-static strace mmdebstrap debian-archive-keyring procps iproute2 util-linux criu iptables
 BENCH_PACKAGES := python3 runc crun busybox-static linux-libc-dev util-linux
 FUZZ_SECONDS ?= 10
 SOAK_SECONDS ?= 3600
@@ -49,6 +49,7 @@ examples: ## make the root filesystem of every example
 test: ## run unit and integration tests; the last line has the counts
 	@integration/packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
 	@$(AS_ROOT) integration/debian-rootfs
+	@$(AS_ROOT) integration/criu
 	@integration/run-tests
 
 test-release: build ## run a part of the integration suite against the release binary

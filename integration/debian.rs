@@ -7,16 +7,16 @@ use serde_json::json;
 use crate::support::{Config, Container, Outcome, Terminal, leftovers, skip};
 
 /// The shared tree, which tests use read-only; nothing if it has not been made.
-fn tree() -> Option<PathBuf> {
+pub fn tree() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/debian/rootfs");
     path.join("usr/bin/apt-get").exists().then_some(path)
 }
 
-const MISSING: &str =
+pub const MISSING: &str =
     "there is no Debian root filesystem: `make test` makes it, where mmdebstrap can reach a mirror";
 
 /// A container whose root is the Debian tree, with tmpfs where Debian writes.
-fn debian(tree: &Path, change: impl FnOnce(&mut Config)) -> anyhow::Result<Container> {
+pub fn debian(tree: &Path, change: impl FnOnce(&mut Config)) -> anyhow::Result<Container> {
     Container::with(|config| {
         config["root"] = json!({"path": tree, "readonly": true});
         config.mount("/tmp", "tmpfs", "tmpfs", &["mode=1777"]).mount("/run", "tmpfs", "tmpfs", &["mode=755"]);

@@ -238,20 +238,6 @@ fn a_closed_or_full_standard_error_does_not_hang_a_failing_command() -> Outcome 
 }
 
 #[test]
-fn commands_that_are_still_to_come_say_so() -> Outcome {
-    if is_peer() {
-        return skip("trug's own");
-    }
-    let container = Container::new()?;
-    container.detach()?;
-    for command in ["checkpoint", "restore"] {
-        container.command(&[command])?.fails(1, "not supported yet");
-    }
-    container.runtime(["checkpoint", "--help"]).output()?.ok();
-    Ok(())
-}
-
-#[test]
 fn a_program_is_not_run_by_a_name_that_is_a_flag() -> Outcome {
     let container = Container::new()?;
     let output =

@@ -9,6 +9,7 @@ mod attributes;
 mod bundle_examples;
 mod capabilities;
 mod cgroups;
+mod checkpoint;
 mod cli;
 mod crash;
 mod debian;

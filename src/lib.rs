@@ -7,6 +7,7 @@ mod bundle;
 mod cgroup;
 mod cli;
 mod container;
+mod criu;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod linux;

@@ -13,6 +13,7 @@ mod racer;
 mod trace;
 
 mod capabilities;
+mod criu;
 mod devices;
 mod directory;
 mod hooks;

@@ -7,14 +7,6 @@ use serde_json::json;
 use crate::support::{Container, Outcome, skip};
 
 #[test]
-fn cve_2026_119101_115520_53492_53489_criu_names_of_mounts() -> Outcome {
-    let container = Container::new()?;
-    container.detach()?;
-    container.command(&["checkpoint"])?.refused();
-    skip("checkpoint and restore are refused: there is no archive to be hostile")
-}
-
-#[test]
 fn cve_2026_84042_krun_passt() -> Outcome {
     skip("trug has no krun")
 }

@@ -42,6 +42,16 @@ impl Fifo {
         }
     }
 
+    /// Waits for one byte, and claims that it is this one.
+    pub fn byte(&mut self, expected: u8) -> Result<()> {
+        let ready = process::readable_within(self.file.as_fd(), DEADLINE)?;
+        ensure!(ready, "no byte within {DEADLINE:?}");
+        let mut buffer = [0; 1];
+        self.file.read_exact(&mut buffer)?;
+        ensure!(buffer[0] == expected, "byte {} came, not {expected}", buffer[0]);
+        Ok(())
+    }
+
     /// Lets whoever reads a line go on.
     pub fn ring(&mut self) -> Result<()> {
         Ok(self.file.write_all(b"go\n")?)

@@ -7,6 +7,7 @@
 pub mod cgroup;
 pub mod config;
 pub mod container;
+pub mod criu;
 pub mod fifo;
 pub mod invocation;
 pub mod leftovers;

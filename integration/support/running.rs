@@ -117,6 +117,12 @@ impl Running {
         transcript.wait_for(text).with_context(|| format!("{}; stderr: {}", self.label, self.stderr()))
     }
 
+    /// The same of standard error.
+    pub fn wait_for_error(&self, text: &str) -> Result<String> {
+        let transcript = self.stderr.as_ref().context("standard error is not a pipe")?;
+        transcript.wait_for(text).with_context(|| self.label.clone())
+    }
+
     pub fn stderr(&self) -> String {
         self.stderr.as_ref().map(|transcript| transcript.text()).unwrap_or_default()
     }

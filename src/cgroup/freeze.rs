@@ -2,6 +2,7 @@
 //! half-frozen one hangs.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -97,6 +98,14 @@ pub fn is_frozen(hierarchies: &[Hierarchy]) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// The directory to freeze by, if it is there.
+pub fn directory(hierarchies: &[Hierarchy]) -> Result<Option<PathBuf>> {
+    match freezer(hierarchies) {
+        Ok(freezer) => Ok(freezer.directory()?.map(|_| freezer.path())),
+        Err(_) => Ok(None),
+    }
 }
 
 /// The one to freeze with: the v1 controller where it is mounted, since others look there first.

@@ -37,7 +37,7 @@ mod write;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -305,6 +305,11 @@ impl Manager {
     /// Whether the container itself was told to freeze, by whomever.
     pub fn is_frozen(&self) -> Result<bool> {
         freeze::is_frozen(self.hierarchies()?)
+    }
+
+    /// The directory whose processes are frozen together; None where there is none.
+    pub fn freezer_directory(&self) -> Result<Option<PathBuf>> {
+        freeze::directory(self.hierarchies()?)
     }
 
     /// Pids of the container, sub-cgroups too, sorted; none if the cgroup is gone.

@@ -211,7 +211,7 @@ impl Invocation {
 impl Command {
     fn carry_out(self, globals: &Globals) -> Result<u8> {
         match self {
-            Command::Checkpoint(command) => command.carry_out(),
+            Command::Checkpoint(command) => command.carry_out(globals),
             Command::Create(command) => command.carry_out(globals),
             Command::Delete(command) => command.carry_out(globals),
             Command::Events(command) => command.carry_out(globals),
@@ -221,7 +221,7 @@ impl Command {
             Command::List(command) => command.carry_out(globals),
             Command::Pause(command) => command.carry_out(globals),
             Command::Ps(command) => command.carry_out(globals),
-            Command::Restore(command) => command.carry_out(),
+            Command::Restore(command) => command.carry_out(globals),
             Command::Resume(command) => command.carry_out(globals),
             Command::Run(command) => command.carry_out(globals),
             Command::Spec(command) => command.carry_out(),

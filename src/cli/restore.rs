@@ -1,17 +1,26 @@
-//! `trug restore`: flags only, so far.
+//! `trug restore`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::values::path;
-use crate::fail;
-use crate::report::{Code, Result};
+use super::checkpoint::{cgroup_mode, check_namespaces, images, network_lock};
+use super::values::{container_id, given, given_text, path};
+use crate::container::Globals;
+use crate::container::checkpoint::{self, Common, RestoreOptions};
+use crate::report::Result;
+
+const AFTER: &str = "\
+The bundle is that of the checkpointed container, or one like it: its config.json says what of the
+host the container gets. In the foreground, as `run`; the container is deleted at its end.
+
+Example:
+   trug restore --detach --image-path /images/web --bundle /bundles/web web";
 
 /// restore a container from a previous checkpoint
 #[derive(Debug, Args)]
-#[allow(dead_code, reason = "read from the command line, and refused until there are checkpoints")]
+#[command(after_help = AFTER)]
 pub struct Restore {
     /// The bundle's directory [default: the current directory]
     #[arg(short, long, value_name = "DIRECTORY", value_parser = path())]
@@ -67,13 +76,43 @@ pub struct Restore {
     /// SELinux context for the mounts
     #[arg(long, value_name = "CONTEXT")]
     pub(super) lsm_mount_context: Option<String>,
+    /// Restore TCP connections as closed ones
+    #[arg(long)]
+    tcp_close: bool,
+    /// How packets were kept from connections: iptables, nftables or skip [default: iptables]
+    #[arg(long, value_name = "METHOD")]
+    network_lock: Option<String>,
     /// Name of the container
     #[arg(value_name = "container-id")]
     pub(super) id: OsString,
 }
 
 impl Restore {
-    pub fn carry_out(self) -> Result<u8> {
-        fail!(Code::Unsupported, "restore is not supported yet")
+    pub fn carry_out(self, globals: &Globals) -> Result<u8> {
+        check_namespaces(&self.empty_ns)?;
+        let options = RestoreOptions {
+            common: Common {
+                image_path: images(self.image_path),
+                work_path: given(self.work_path),
+                tcp_established: self.tcp_established,
+                external_unix_sockets: self.ext_unix_sk,
+                shell_job: self.shell_job,
+                file_locks: self.file_locks,
+                cgroup_mode: cgroup_mode(self.manage_cgroups_mode)?,
+                auto_dedup: self.auto_dedup,
+                lazy_pages: self.lazy_pages,
+                network_lock: network_lock(self.network_lock)?,
+            },
+            bundle: given(self.bundle).unwrap_or_else(|| PathBuf::from(".")),
+            console_socket: given(self.console_socket),
+            pid_file: given(self.pid_file),
+            detach: self.detach,
+            no_subreaper: self.no_subreaper,
+            no_pivot: self.no_pivot,
+            tcp_close: self.tcp_close,
+            lsm_profile: given_text(self.lsm_profile),
+            lsm_mount_context: given_text(self.lsm_mount_context),
+        };
+        checkpoint::restore(globals, &container_id(&self.id)?, &options)
     }
 }

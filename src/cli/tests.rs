@@ -328,17 +328,6 @@ fn a_version_is_printed_for_two_flags() {
 }
 
 #[test]
-fn commands_of_a_later_day_say_so() {
-    for name in ["checkpoint", "restore"] {
-        let Request::Carry(invocation) = parse(&format!("--root /r {name} ID")) else { panic!("{name}") };
-        let Err(failure) = invocation.command.carry_out(&invocation.globals.resolve().unwrap()) else {
-            panic!("{name} did something")
-        };
-        assert_eq!(failure.to_string(), format!("{name} is not supported yet"));
-    }
-}
-
-#[test]
 fn the_command_is_found_without_reading_the_whole_line() {
     let cases = [
         (format!("{GLOBALS} create --bundle /b ID"), Some("create")),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::checkpoint;
 use crate::bundle::features as words;
 use crate::bundle::mount_options;
 use crate::linux::{capability, seccomp as kernel};
@@ -92,7 +93,7 @@ struct MountExtensions {
 pub fn features(version: &str, commit: Option<&str>) -> Result<Features> {
     let mut annotations = BTreeMap::from([
         ("io.github.seccomp.libseccomp.version", seccomp::library_version()?),
-        ("org.opencontainers.runc.checkpoint.enabled", false.to_string()),
+        ("org.opencontainers.runc.checkpoint.enabled", checkpoint::is_available().to_string()),
         ("trug.version", version.to_owned()),
     ]);
     if let Some(commit) = commit {

@@ -21,7 +21,7 @@ use super::notify::NotifyRelay;
 use super::options::CreateOptions;
 use super::state::{FORMAT, Phase, ProcessId, State};
 use super::store::{Container, ContainerId, START_FIFO, Store};
-use super::{Globals, filter_cache, foreground, hooks};
+use super::{Globals, checkpoint, filter_cache, foreground, hooks};
 use crate::bundle::load::{self, Bundle};
 use crate::bundle::validate::{self, Situation};
 use crate::cgroup::{Driver, Location, Manager};
@@ -113,19 +113,20 @@ pub fn make(order: &Order) -> Result<Made> {
 }
 
 /// Everything decided, nothing made.
-struct Blueprint {
-    proc: Proc,
-    bundle: Bundle,
-    plan: Plan,
+pub struct Blueprint {
+    pub proc: Proc,
+    pub bundle: Bundle,
+    pub plan: Plan,
     filter: Option<Filter>,
     location: Location,
-    hook_state: HookState,
-    handover: Handover,
-    notify: Option<NotifyRelay>,
+    pub hook_state: HookState,
+    pub handover: Handover,
+    pub notify: Option<NotifyRelay>,
 }
 
 impl Blueprint {
-    fn draw(order: &Order) -> Result<Self> {
+    /// Reads the bundle, and decides. The working directory is the bundle's from here on.
+    pub fn draw(order: &Order) -> Result<Self> {
         let (globals, options, id) = (order.globals, order.options, order.id.as_str());
         let listen_fds = inherited::listen_fds();
         require_inherited(listen_fds, options.preserve_fds)?;
@@ -189,7 +190,7 @@ impl Blueprint {
     }
 
     /// The record that is written before anything is made.
-    fn first_state(&self, order: &Order) -> Result<State> {
+    pub fn first_state(&self, order: &Order) -> Result<State> {
         let own = ProcessId::look_up(&self.proc, nix::unistd::getpid()).context("look at this process")?;
         Ok(State {
             format: FORMAT,
@@ -209,6 +210,10 @@ impl Blueprint {
             rootless: order.globals.rootless,
             own_pid_namespace: self.plan.new_namespaces.contains(&Kind::Pid),
             no_new_keyring: order.options.no_new_keyring,
+            descriptors: match self.plan.terminal {
+                true => Vec::new(),
+                false => checkpoint::of_this_process(&self.proc)?,
+            },
             resources: self.plan.cgroup.resources.clone(),
         })
     }
@@ -448,7 +453,8 @@ impl Work {
     }
 }
 
-fn end_cgroup(manager: &Manager) -> Result<()> {
+/// Kills what is left in it, and removes it.
+pub fn end_cgroup(manager: &Manager) -> Result<()> {
     if !manager.exists() {
         return Ok(());
     }

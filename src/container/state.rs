@@ -116,6 +116,9 @@ pub struct State {
     pub own_pid_namespace: bool,
     #[serde(default)]
     pub no_new_keyring: bool,
+    /// What standard input, output and error of the program were (`pipe:[7]`), where it has no terminal.
+    #[serde(default)]
+    pub descriptors: Vec<String>,
     /// The limits and device rules in force: those of the config, and what `update` has changed since.
     #[serde(default)]
     pub resources: LinuxResources,

@@ -14,10 +14,14 @@ use super::{Errno, Result};
 pub struct Mount {
     pub id: u64,
     pub parent: u64,
+    /// Major and minor number of the filesystem's device.
+    pub device: (u32, u32),
     /// The directory of the filesystem that is the root of this mount.
     pub root: PathBuf,
     /// Relative to the reader's root directory.
     pub mount_point: PathBuf,
+    /// Of the mount itself.
+    pub read_only: bool,
     pub filesystem: String,
     /// Options of the filesystem, not of the mount: `rw`, `memory`, `name=systemd`.
     pub super_options: Vec<String>,
@@ -77,16 +81,17 @@ fn parse_line(line: &[u8]) -> Option<Mount> {
     let mut fields = line.split(|&byte| byte == b' ');
     let id = number(fields.next()?)?;
     let parent = number(fields.next()?)?;
-    let _device = fields.next()?;
+    let (major, minor) = str::from_utf8(fields.next()?).ok()?.split_once(':')?;
+    let device = (major.parse().ok()?, minor.parse().ok()?);
     let root = path(fields.next()?);
     let mount_point = path(fields.next()?);
-    let _mount_options = fields.next()?;
+    let read_only = fields.next()?.split(|&byte| byte == b',').any(|option| option == b"ro");
     // Any number of optional fields, ended by a dash.
     fields.by_ref().find(|field| field == b"-")?;
     let filesystem = text(fields.next()?);
     let _source = fields.next()?;
     let super_options = text(fields.next()?).split(',').map(str::to_owned).collect();
-    Some(Mount { id, parent, root, mount_point, filesystem, super_options })
+    Some(Mount { id, parent, device, root, mount_point, read_only, filesystem, super_options })
 }
 
 fn number(field: &[u8]) -> Option<u64> {
@@ -128,7 +133,7 @@ mod tests {
     const SAMPLE: &[u8] = b"\
 21 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,discard
 22 21 0:5 / /proc rw - proc proc rw
-23 21 0:30 /with\\040space /mnt/a\\011b\\134c rw master:3 propagate_from:2 unbindable - tmpfs none rw,size=4k
+23 21 0:30 /with\\040space /mnt/a\\011b\\134c ro,nosuid master:3 propagate_from:2 unbindable - tmpfs none rw,size=4k
 garbage
 24 23 0:31 / /mnt/deep
 25 23 0:32 / /mnt/deep rw - cgroup cgroup rw,name=systemd
@@ -143,6 +148,8 @@ garbage
         assert_eq!(odd.root, Path::new("/with space"));
         assert_eq!(odd.mount_point, Path::new("/mnt/a\tb\\c"));
         assert_eq!(mounts.get(25).unwrap().super_options, ["rw", "name=systemd"]);
+        assert_eq!(odd.device, (0, 30));
+        assert!(odd.read_only && !mounts.get(21).unwrap().read_only);
     }
 
     #[test]

@@ -66,6 +66,21 @@ impl Proc {
         self.open_namespace(self.own_pid()?, name)
     }
 
+    /// The root directory that a process sees, in its own mount namespace (a magic link, as above).
+    pub fn open_root(&self, pid: Pid) -> Result<OwnedFd> {
+        let directory = self.open_pid(pid, "", OFlag::O_PATH | OFlag::O_DIRECTORY)?;
+        open_link(&directory, "root", OFlag::O_PATH | OFlag::O_DIRECTORY)
+    }
+
+    /// What a descriptor of a process is open on: the file itself, not opened, and what the kernel calls it
+    /// (`pipe:[7]`, a path of that process). ENOENT: it has no such descriptor.
+    pub fn open_descriptor(&self, pid: Pid, number: i32) -> Result<(OwnedFd, PathBuf)> {
+        let directory = self.open_pid(pid, "fd", OFlag::O_PATH | OFlag::O_DIRECTORY)?;
+        let name = number.to_string();
+        let file = open_link(&directory, &name, OFlag::O_PATH)?;
+        Ok((file, readlinkat(&directory, name.as_str()).map(PathBuf::from)?))
+    }
+
     /// The program that this process runs: the file itself, whatever its name says today.
     pub fn open_own_executable(&self, flags: OFlag) -> Result<OwnedFd> {
         open_link(&self.own_directory()?, "exe", flags)

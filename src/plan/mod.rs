@@ -23,4 +23,5 @@ pub mod fuzzing;
 #[cfg(test)]
 mod golden;
 
+pub use rootfs::NOTIFY;
 pub use types::*;

@@ -5,6 +5,7 @@ mod bridge;
 pub mod channel;
 pub mod context;
 pub mod copy_up;
+pub mod external;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 pub mod hook;

@@ -1,0 +1,76 @@
+//! A container whose program counts the lines it is given, in its memory, and answers with the count.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::support::{Config, Container, Fifo, Output, criu};
+
+/// Reads a line from `/ask`, writes the count to `/answer`.
+pub const SCRIPT: &str = "i=0; while read line; do i=$((i+1)); echo count $i > /answer; done < /ask";
+
+pub struct Counter {
+    pub container: Container,
+    ask: Fifo,
+    answer: Fifo,
+}
+
+impl Counter {
+    pub fn new(change: impl FnOnce(&mut Config)) -> Result<Self> {
+        let container = Container::with(|config| {
+            config.shell(SCRIPT);
+            change(config);
+        })?;
+        Self::of(container)
+    }
+
+    pub fn of(container: Container) -> Result<Self> {
+        let (ask, answer) = (container.fifo("ask")?, container.fifo("answer")?);
+        Ok(Self { container, ask, answer })
+    }
+
+    pub fn on_unified(self) -> Self {
+        Self { container: self.container.on_unified(), ..self }
+    }
+
+    /// Gives it one line, and claims that it is the `expected`th.
+    #[track_caller]
+    pub fn counts(&mut self, expected: u32) -> Result<()> {
+        self.ask.ring()?;
+        assert_eq!(self.answer.line()?, format!("count {expected}"));
+        Ok(())
+    }
+
+    pub fn images(&self) -> PathBuf {
+        self.container.path("images")
+    }
+
+    /// One command of the two with these flags, the image path and the container's id.
+    pub fn command(&self, command: &str, flags: &[&str]) -> Result<Output> {
+        command_on(&self.container, command, &self.images(), flags)
+    }
+
+    pub fn checkpoint(&self, flags: &[&str]) -> Result<Output> {
+        self.command("checkpoint", flags)
+    }
+
+    pub fn restore(&self, flags: &[&str]) -> Result<Output> {
+        let flags: Vec<&str> = flags.iter().copied().chain(["--detach"]).collect();
+        self.command("restore", &flags)
+    }
+
+    /// Saved, gone, and back.
+    pub fn round_trip(&self) -> Result<()> {
+        self.checkpoint(&[])?.ok();
+        self.container.command(&["state"])?.fails(1, "does not exist");
+        self.restore(&[])?.ok();
+        assert_eq!(self.container.status()?, "running");
+        Ok(())
+    }
+}
+
+pub fn command_on(container: &Container, command: &str, images: &Path, flags: &[&str]) -> Result<Output> {
+    let images = images.to_string_lossy().into_owned();
+    let words = [command, "--image-path", &images].into_iter().chain(flags.iter().copied());
+    container.runtime(words.chain([container.id.as_str()])).env("PATH", criu::path()).output()
+}

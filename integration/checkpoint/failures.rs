@@ -1,0 +1,149 @@
+//! What cannot be saved or restored: one sentence says why, and all is as it was.
+
+use std::fs;
+
+use super::counter::Counter;
+use super::with_criu;
+use crate::support::{Container, Outcome, criu};
+
+#[test]
+fn without_criu_the_error_says_how_to_get_it() -> Outcome {
+    let container = Container::new()?;
+    container.detach()?;
+    let hidden = "for p in /usr/local/sbin/criu /usr/sbin/criu /sbin/criu; do \
+                  [ ! -e $p ] || mount --bind /dev/null $p; done";
+    for command in ["checkpoint", "restore"] {
+        let output = container
+            .runtime([command, container.id.as_str()])
+            .env("PATH", "/nowhere:/bin:/usr/bin")
+            .after(hidden)
+            .under(["/usr/bin/unshare", "--mount"])
+            .output()?;
+        output.fails(1, "criu is not installed");
+        assert!(output.stderr().contains("apt-get install criu"), "{output}");
+    }
+    assert_eq!(container.status()?, "running");
+    Ok(())
+}
+
+#[test]
+fn only_what_runs_is_saved() -> Outcome {
+    with_criu(|| {
+        let counter = Counter::new(|_| {})?;
+        counter.checkpoint(&[])?.fails(1, "container does not exist");
+        counter.container.create()?.ok();
+        counter.checkpoint(&[])?.fails(1, "Container cannot be checkpointed in created state");
+        counter.container.start()?.ok();
+        counter.container.stop()?;
+        counter.checkpoint(&[])?.fails(1, "Container cannot be checkpointed in stopped state");
+        counter.container.delete()?.ok();
+        Ok(())
+    })
+}
+
+#[test]
+fn a_directory_without_images_is_named() -> Outcome {
+    with_criu(|| {
+        let counter = Counter::new(|_| {})?;
+        counter.restore(&[])?.fails(1, "open the image directory");
+        fs::create_dir(counter.images())?;
+        counter.restore(&[])?.fails(1, "descriptors.json").fails(1, "--image-path");
+        counter.container.command(&["state"])?.fails(1, "does not exist");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_failed_restore_leaves_nothing_and_names_cause_and_log() -> Outcome {
+    with_criu(|| {
+        let mut counter = Counter::new(|config| {
+            config.mount("/data", "bind", "data", &["bind"]);
+        })?;
+        fs::create_dir(counter.container.bundle().join("data"))?;
+        counter.container.detach()?;
+        counter.counts(1)?;
+        counter.checkpoint(&[])?.ok();
+        counter.container.edit(|config| {
+            config.without_mount("/data");
+        })?;
+        let failed = counter.restore(&[])?;
+        failed.fails(1, "criu failed to restore: ").fails(1, "No mapping for").fails(1, "restore.log");
+        assert_eq!(failed.stderr().trim_end().lines().count(), 1, "one sentence: {failed}");
+        assert_eq!(counter.container.leftovers()?, Vec::<String>::new());
+        // With the mount back it goes on.
+        counter.container.edit(|config| {
+            config.mount("/data", "bind", "data", &["bind"]);
+        })?;
+        counter.restore(&[])?.ok();
+        counter.counts(2)
+    })
+}
+
+#[test]
+fn a_hook_that_fails_ends_the_restore() -> Outcome {
+    with_criu(|| {
+        let counter = Counter::new(|_| {})?;
+        counter.container.detach()?;
+        counter.checkpoint(&[])?.ok();
+        counter.container.edit(|config| {
+            config.shell_hook("createRuntime", "echo not today >&2; exit 1");
+        })?;
+        counter.restore(&[])?.fails(1, "not today");
+        assert_eq!(counter.container.leftovers()?, Vec::<String>::new());
+        Ok(())
+    })
+}
+
+#[test]
+fn an_id_that_is_taken_is_left_alone() -> Outcome {
+    with_criu(|| {
+        let mut counter = Counter::new(|_| {})?;
+        counter.container.detach()?;
+        counter.counts(1)?;
+        counter.checkpoint(&["--leave-running"])?.ok();
+        counter.restore(&[])?.fails(1, "container with given ID already exists");
+        counter.counts(2)
+    })
+}
+
+#[test]
+fn a_kill_at_any_moment_of_a_restore_leaves_something_that_can_be_deleted() -> Outcome {
+    with_criu(|| {
+        let counter = Counter::new(|_| {})?;
+        // With pipes, as the restores below.
+        let mut run = counter.container.runtime(["run", "--detach", &counter.container.id]).spawn()?;
+        assert_eq!(run.wait()?.code(), Some(0));
+        counter.checkpoint(&[])?.ok();
+        for script in ["setup-namespaces", "post-restore"] {
+            let images = counter.images().to_string_lossy().into_owned();
+            // The log line of a notification is the moment; `timeout` has no say in it.
+            let words = ["--debug", "restore", "--detach", "--image-path", &images];
+            let restore = counter.container.runtime(words.into_iter().chain([counter.container.id.as_str()]));
+            let mut running = restore.env("PATH", criu::path()).spawn()?;
+            running.wait_for_error(&format!("criu: {script}"))?;
+            running.signal(rustix::process::Signal::KILL)?;
+            running.wait()?;
+            counter.container.delete_by_force()?.ok();
+            counter.container.delete_by_force()?.ok();
+            assert_eq!(counter.container.leftovers()?, Vec::<String>::new(), "{script}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_stream_that_was_a_file_must_be_one_again() -> Outcome {
+    with_criu(|| {
+        let counter = Counter::new(|_| {})?;
+        // `detach` gives it files.
+        counter.container.detach()?;
+        counter.checkpoint(&[])?.ok();
+        let images = counter.images().to_string_lossy().into_owned();
+        let words = ["restore", "--detach", "--image-path", &images, &counter.container.id];
+        let mut piped = counter.container.runtime(words).env("PATH", criu::path()).spawn()?;
+        piped.wait_for_error("was a file when the container was saved")?;
+        assert_eq!(piped.wait()?.code(), Some(1));
+        assert_eq!(counter.container.leftovers()?, Vec::<String>::new());
+        Ok(())
+    })
+}

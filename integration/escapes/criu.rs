@@ -1,0 +1,155 @@
+//! Checkpoints: names that CRIU is told, and archives that anybody may have written. CRIU's own format has names by path
+//! and flags by number, so what a container or an archive says there must not reach the host.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::canary::Canary;
+use crate::support::{Container, Outcome, Output, criu, skip};
+
+fn with_criu(test: impl FnOnce() -> Outcome) -> Outcome {
+    match criu::lacks() {
+        Some(reason) => skip(reason),
+        None => test(),
+    }
+}
+
+fn images(container: &Container) -> PathBuf {
+    container.path("images")
+}
+
+fn command(container: &Container, command: &str, flags: &[&str]) -> Result<Output> {
+    let images = images(container).to_string_lossy().into_owned();
+    let words = [command, "--image-path", &images].into_iter().chain(flags.iter().copied());
+    container.runtime(words.chain([container.id.as_str()])).env("PATH", criu::path()).output()
+}
+
+/// `secret`, of the host, at `/one` to read; `data` at `/two` to write; where these are the image's symlinks.
+fn with_symlinks(one: &str, two: &str) -> Result<(Container, Canary)> {
+    let container = Container::with(|_| {})?;
+    let canary = Canary::new(&container)?;
+    let (secret, data) = (canary.text(), container.path("data"));
+    fs::create_dir(&data)?;
+    container.edit(|config| {
+        config.mount("/one", "bind", &secret, &["bind", "ro"]);
+        config.mount("/two", "bind", &data.to_string_lossy(), &["bind", "rw"]);
+    })?;
+    for (link, target) in [("one", one), ("two", two)] {
+        fs::create_dir_all(container.rootfs().join(target.trim_start_matches('/')))?;
+        symlink(target, container.rootfs().join(link))?;
+    }
+    Ok((container, canary))
+}
+
+#[test]
+fn cve_2026_119101_swapped_symlinks_do_not_make_a_read_only_bind_writable() -> Outcome {
+    with_criu(|| {
+        let (container, canary) = with_symlinks("/real1", "/real2")?;
+        container.detach()?;
+        // A runtime that names mounts by where the config's path leads now gives each the other's name.
+        container.exec_shell("ln -sfn /real2 /one; ln -sfn /real1 /two")?.ok();
+        command(&container, "checkpoint", &[])?.ok();
+        command(&container, "restore", &["--detach"])?.ok();
+        container.exec_shell("cat /real1/secret")?.prints("of the host");
+        container.exec_shell("! touch /real1/mine && ! echo x > /real1/secret")?.ok();
+        container.exec_shell("touch /real2/mine")?.ok();
+        assert!(container.path("data/mine").exists());
+        canary.is_untouched()
+    })
+}
+
+#[test]
+fn cve_2026_115520_a_mount_point_that_reads_as_another_one_s_name_is_refused() -> Outcome {
+    with_criu(|| {
+        for evil in ["/x]:/etc", &format!("/{}", "long/".repeat(700))] {
+            let (container, canary) = with_symlinks(evil, "/real2")?;
+            let ran = container.command(&["run", "--detach"])?;
+            if ran.status() != 0 {
+                continue;
+            }
+            command(&container, "checkpoint", &[])?.fails(1, "could be taken for another one's");
+            assert_eq!(container.status()?, "running");
+            canary.is_untouched()?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn t_criu_descriptors_json_names_pipes_and_files_and_nothing_else() -> Outcome {
+    with_criu(|| {
+        let container = Container::new()?;
+        container.detach()?;
+        command(&container, "checkpoint", &[])?.ok();
+        let file = images(&container).join("descriptors.json");
+        let good = fs::read_to_string(&file)?;
+        for evil in ["[1,2,3]", "{}", "[\"a\",\"b\",\"c\",\"d\"]", "[", ""] {
+            fs::write(&file, evil)?;
+            command(&container, "restore", &["--detach"])?.fails(1, "descriptors.json");
+        }
+        // A file that is none: it must not make the restore wait.
+        fs::remove_file(&file)?;
+        rustix::fs::mknodat(rustix::fs::CWD, &file, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)?;
+        command(&container, "restore", &["--detach"])?.fails(1, "descriptors.json");
+        fs::remove_file(&file)?;
+        symlink("/etc/passwd", &file)?;
+        command(&container, "restore", &["--detach"])?.fails(1, "descriptors.json");
+        fs::remove_file(&file)?;
+        fs::write(&file, good)?;
+        command(&container, "restore", &["--detach"])?.ok();
+        Ok(())
+    })
+}
+
+#[test]
+fn t_criu_an_archive_cannot_make_a_read_only_bind_writable() -> Outcome {
+    with_criu(|| {
+        let (container, canary) = with_symlinks("/real1", "/real2")?;
+        container.detach()?;
+        command(&container, "checkpoint", &[])?.ok();
+        make_writable(&images(&container), "/real1")?;
+        command(&container, "restore", &["--detach"])?
+            .fails(1, "writable, which config.json has as read-only");
+        assert_eq!(container.leftovers()?, Vec::<String>::new());
+        canary.is_untouched()
+    })
+}
+
+/// Clears MS_RDONLY of one mount in the image of mounts: a magic of 8 bytes, then entries, each behind its length.
+fn make_writable(images: &Path, mount_point: &str) -> Result<()> {
+    let mut entries = fs::read_dir(images)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_mounts = |path: &PathBuf| path.to_string_lossy().contains("/mountpoints-");
+    let path = entries.find(is_mounts).context("no image of mounts")?;
+    let mut bytes = fs::read(&path)?;
+    let mut at = 8;
+    while let Some(length) = bytes.get(at..at + 4) {
+        let length = u32::from_le_bytes(length.try_into()?) as usize;
+        let start = at + 4;
+        let entry = bytes[start..start + length].to_vec();
+        let needle = [&[0x3a, mount_point.len() as u8], mount_point.as_bytes()].concat();
+        if entry.windows(needle.len()).any(|window| window == needle) {
+            let flags = flags_of(&entry).context("a mount without flags")?;
+            assert_eq!(entry[flags] & 1, 1, "it was read-only");
+            bytes[start + flags] &= !1;
+            return Ok(fs::write(&path, bytes)?);
+        }
+        at = start + length;
+    }
+    anyhow::bail!("no mount at {mount_point} in {path:?}")
+}
+
+/// Where the number of field 5 begins; the fields before it are numbers too.
+fn flags_of(entry: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while *entry.get(at)? != 5 << 3 {
+        at += 1;
+        while *entry.get(at)? & 0x80 != 0 {
+            at += 1;
+        }
+        at += 1;
+    }
+    Some(at + 1)
+}

@@ -1,0 +1,38 @@
+//! The criu that works here: `integration/criu` has made it, or the machine has it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// Where `integration/criu` puts one that is newer than the distribution's.
+fn own() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/criu/bin")
+}
+
+/// $PATH with the criu to use first.
+pub fn path() -> String {
+    let system = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    match own().join("criu").exists() {
+        true => format!("{}:{system}", own().display()),
+        false => system.to_string(),
+    }
+}
+
+/// Why no checkpoint can be made here, if so. Asked of criu once.
+pub fn lacks() -> Option<&'static str> {
+    static WORKS: OnceLock<bool> = OnceLock::new();
+    let works = *WORKS.get_or_init(|| run(&["check"]));
+    (!works).then_some("there is no criu that works with this kernel (see integration/criu)")
+}
+
+/// Whether it finds a feature in this kernel (`criu check --feature`).
+pub fn has(feature: &str) -> bool {
+    run(&["check", "--feature", feature])
+}
+
+fn run(arguments: &[&str]) -> bool {
+    let mut command = Command::new("criu");
+    command.args(arguments).env("PATH", path());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}

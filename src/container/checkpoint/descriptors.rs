@@ -1,0 +1,183 @@
+//! descriptors.json: what standard input, output and error were, so that a restore can put others in their place.
+//!
+//! The file lies with the images, so it may be anybody's: only what looks like the name of a pipe or file is believed.
+
+use std::io::{stderr, stdin, stdout};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::{Mode, SFlag, fstat, major};
+use nix::unistd::{Pid, Whence, lseek};
+
+use crate::criu::InheritedDescriptor;
+use crate::fail;
+use crate::linux::fd;
+use crate::linux::mountinfo::{Mountinfo, mount_id};
+use crate::linux::procfs::Proc;
+use crate::report::{Code, Context, Error, Result};
+
+const FILE: &str = "descriptors.json";
+const LIMIT: usize = 64 << 10;
+const MOUNTINFO_LIMIT: usize = 64 << 20;
+/// Input, output, error.
+const STREAMS: std::ops::Range<i32> = 0..3;
+/// Major number of /dev/null and the like (Documentation/admin-guide/devices.txt).
+const MEMORY_DEVICES: u64 = 1;
+
+/// What the streams of this process are: the container's, where it has no terminal.
+pub fn of_this_process(proc: &Proc) -> Result<Vec<String>> {
+    let own = nix::unistd::getpid();
+    STREAMS
+        .map(|number| match proc.open_descriptor(own, number) {
+            Ok((file, name)) => describe(&file, &name),
+            Err(Errno::ENOENT) => Ok(String::new()),
+            Err(errno) => Err(errno.into()),
+        })
+        .map(|described| described.context("look at standard input, output and error"))
+        .collect()
+}
+
+/// `file[MOUNT:INODE]`, CRIU's name for a file of which it knows no more, for what the container may not be able to see:
+/// a file, or a device like /dev/null. Else the kernel's own name.
+fn describe(file: &OwnedFd, name: &Path) -> Result<String> {
+    let stat = fstat(file)?;
+    let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
+    let is_memory_device = kind == SFlag::S_IFCHR && major(stat.st_rdev) == MEMORY_DEVICES;
+    if kind != SFlag::S_IFREG && !is_memory_device {
+        return Ok(name.to_string_lossy().into_owned());
+    }
+    let mount = mount_id(file.as_fd())?;
+    Ok(format!("file[{mount:x}:{:x}]", stat.st_ino))
+}
+
+/// What a checkpoint knows of the streams.
+pub struct Streams {
+    /// The file's content.
+    names: Vec<String>,
+    /// Files of the host that the container cannot see.
+    pub external: Vec<String>,
+}
+
+impl Streams {
+    /// `recorded` is what they were when the container was made: what the program has put in their place since is its
+    /// own, and it may have put them elsewhere.
+    pub fn look(proc: &Proc, init: Pid, recorded: &[String]) -> Result<Self> {
+        let text = proc.read_pid(init, "mountinfo", MOUNTINFO_LIMIT).context("read init's mounts")?;
+        let mountinfo = Mountinfo::parse(&text);
+        let is_external = |name: &&String| mount_of(name).is_some_and(|id| mountinfo.get(id).is_none());
+        let mut external: Vec<String> = recorded.iter().filter(is_external).cloned().collect();
+        external.sort_unstable();
+        external.dedup();
+        Ok(Self { names: recorded.to_vec(), external })
+    }
+
+    pub fn write(&self, images: &OwnedFd) -> Result<()> {
+        let text = serde_json::to_vec(&self.names).context("encode descriptors")?;
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let file = openat(images, FILE, flags, Mode::S_IRUSR | Mode::S_IWUSR)
+            .with_context(|| format!("make {FILE} in the image directory"))?;
+        fd::write_all(file.as_fd(), &text).with_context(|| format!("write {FILE}"))
+    }
+}
+
+/// The mount of `file[MOUNT:INODE]`.
+fn mount_of(name: &str) -> Option<u64> {
+    let (mount, _) = name.strip_prefix("file[")?.split_once(':')?;
+    u64::from_str_radix(mount, 16).ok()
+}
+
+/// Which of our streams take the place of which of the checkpoint's.
+pub fn inherited(images: &OwnedFd) -> Result<Vec<InheritedDescriptor>> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let file = openat(images, FILE, flags, Mode::empty())
+        .with_context(|| format!("open {FILE} in the image directory"))
+        .hint("this is no directory of a checkpoint: see --image-path")?;
+    let text = fd::read_to_end(file.as_fd(), LIMIT).with_context(|| format!("read {FILE}"))?;
+    let names: Vec<String> =
+        serde_json::from_slice(&text).with_context(|| format!("read {FILE}")).code(Code::InvalidConfig)?;
+    if names.len() > STREAMS.len() {
+        fail!(Code::InvalidConfig, "{FILE} has {} descriptors, not {}", names.len(), STREAMS.len());
+    }
+    let mut inherited: Vec<InheritedDescriptor> = Vec::new();
+    for (number, key) in STREAMS.zip(names) {
+        if is_replaceable(&key) && inherited.iter().all(|other| other.key != key) {
+            require_alike(&key, number)?;
+            inherited.push(InheritedDescriptor { key, number });
+        }
+    }
+    Ok(inherited)
+}
+
+/// CRIU sets the position in what was a file.
+fn require_alike(key: &str, number: i32) -> Result<()> {
+    if mount_of(key).is_none() {
+        return Ok(());
+    }
+    let (input, output, errors) = (stdin(), stdout(), stderr());
+    let (stream, name) = match number {
+        0 => (input.as_fd(), "input"),
+        1 => (output.as_fd(), "output"),
+        _ => (errors.as_fd(), "error"),
+    };
+    match lseek(stream, 0, Whence::SeekCur) {
+        Err(Errno::ESPIPE) => {
+            let text =
+                format!("standard {name} was a file when the container was saved, and must be one again");
+            Err(Error::new(Code::Usage, text).hint("redirect it to a file, or to /dev/null"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `pipe:[7]`, `file[1a:2b]`.
+fn is_replaceable(name: &str) -> bool {
+    let within = |start: &str| name.strip_prefix(start)?.strip_suffix(']');
+    let is_number =
+        |text: &str| !text.is_empty() && text.len() <= 20 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    match (within("pipe:["), within("file[")) {
+        (Some(inode), _) => is_number(inode),
+        (_, Some(file)) => {
+            file.split_once(':').is_some_and(|(mount, inode)| is_number(mount) && is_number(inode))
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_pipes_and_files_are_believed() {
+        let cases = [
+            ("pipe:[123]", true),
+            ("file[1a:2bc]", true),
+            ("pipe:[]", false),
+            ("pipe:[1]]:x", false),
+            ("file[1:2:3]", false),
+            ("file[1]", false),
+            ("/dev/null", false),
+            ("socket:[1]", false),
+            ("extRootNetNS", false),
+            ("", false),
+        ];
+        for (name, believed) in cases {
+            assert_eq!(is_replaceable(name), believed, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_named_for_criu_and_a_pipe_as_the_kernel_does() {
+        let proc = Proc::open().unwrap();
+        let names = of_this_process(&proc).unwrap();
+        assert_eq!(names.len(), 3);
+        assert!(names.iter().all(|name| !name.is_empty()));
+        let null = std::fs::File::open("/dev/null").unwrap().into();
+        let described = describe(&null, Path::new("/dev/null")).unwrap();
+        assert!(is_replaceable(&described) && mount_of(&described).is_some(), "{described}");
+        let (pipe, _writer) = nix::unistd::pipe().unwrap();
+        assert_eq!(describe(&pipe, Path::new("pipe:[7]")).unwrap(), "pipe:[7]");
+    }
+}

@@ -1,0 +1,149 @@
+//! The directories of images and of work files, open.
+
+use std::fs::{DirBuilder, Permissions};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{OFlag, open, openat};
+use nix::sys::stat::{Mode, fchmod, fstat};
+use nix::unistd::{Gid, UnlinkatFlags, fchown, unlinkat};
+
+use super::options::Common;
+use crate::criu::Options;
+use crate::fail;
+use crate::linux::{self, Errno};
+use crate::plan::IdMaps;
+use crate::report::{Code, Context, Result};
+
+/// A log of a dump of very many processes.
+const LOG_LIMIT: usize = 64 << 20;
+
+/// Both of them, and the log that CRIU writes to the second.
+pub struct Directories {
+    images: OwnedFd,
+    image_path: PathBuf,
+    work: OwnedFd,
+    work_path: PathBuf,
+    log: &'static str,
+}
+
+impl Directories {
+    /// For a checkpoint: made, for root alone, where they are missing. They hold all that the container's memory does.
+    pub fn make(common: &Common, log: &'static str) -> Result<Self> {
+        make(&common.image_path)?;
+        Self::open(common, log)
+    }
+
+    /// For a restore: the images must be there.
+    pub fn open(common: &Common, log: &'static str) -> Result<Self> {
+        let work_path = common.work_path.as_ref().unwrap_or(&common.image_path);
+        if work_path != &common.image_path {
+            make(work_path)?;
+        }
+        let absolute = |path: &Path| std::path::absolute(path).with_context(|| format!("find {path:?}"));
+        let (image_path, work_path) = (absolute(&common.image_path)?, absolute(work_path)?);
+        let images = open_directory(&image_path)
+            .with_context(|| format!("open the image directory {image_path:?}"))?;
+        let work =
+            open_directory(&work_path).with_context(|| format!("open the work directory {work_path:?}"))?;
+        // An earlier log must not be taken for that of a failure before the first line of this one.
+        match unlinkat(&work, log, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(errno) => {
+                return Err(errno).with_context(|| format!("remove the old {log} in {work_path:?}"));
+            }
+        }
+        Ok(Self { images, image_path, work, work_path, log })
+    }
+
+    /// The same directories as the caller's mount namespace has them: CRIU mounts in its working directory, and can
+    /// only in a namespace of its own.
+    pub fn open_here(&self) -> Result<Self> {
+        let again = |path: &Path, known: &OwnedFd| {
+            let here = open_directory(path)?;
+            let identity = |fd: &OwnedFd| fstat(fd).map(|stat| (stat.st_dev, stat.st_ino));
+            if identity(&here)? == identity(known)? { Ok(here) } else { Err(Errno::ESTALE) }
+        };
+        let opening = |path: &Path| format!("open {path:?} again");
+        Ok(Self {
+            images: again(&self.image_path, &self.images).with_context(|| opening(&self.image_path))?,
+            work: again(&self.work_path, &self.work).with_context(|| opening(&self.work_path))?,
+            image_path: self.image_path.clone(),
+            work_path: self.work_path.clone(),
+            log: self.log,
+        })
+    }
+
+    /// Restoring into a user namespace, CRIU opens some images as its root, who has no way into a directory that is the
+    /// host's root's alone: the group of that root is let through, without seeing what is there.
+    pub fn let_in(&self, maps: &IdMaps) -> Result<()> {
+        let Some(group) = maps.gids.iter().find(|map| map.container == 0).map(|map| map.host) else {
+            return Ok(());
+        };
+        let doing = || format!("let the container's root into {:?}", self.image_path);
+        let mode = fstat(&self.images).with_context(doing)?.st_mode & 0o7777;
+        // Whoever gave it to others has seen to that.
+        if mode & 0o077 != 0 {
+            return Ok(());
+        }
+        fchown(&self.images, None, Some(Gid::from_raw(group))).with_context(doing)?;
+        fchmod(&self.images, Mode::from_bits_truncate(mode | 0o010)).with_context(doing)
+    }
+
+    pub fn images(&self) -> &OwnedFd {
+        &self.images
+    }
+
+    /// Tells CRIU of them: it opens them by our numbers.
+    pub fn add_to(&self, options: Options) -> Options {
+        Options {
+            images_directory: self.images.as_raw_fd(),
+            work_directory: Some(self.work.as_raw_fd()),
+            ..options
+        }
+    }
+
+    /// Absolute, for people.
+    pub fn log_path(&self) -> PathBuf {
+        self.work_path.join(self.log)
+    }
+
+    /// The log's content; nothing where there is none.
+    pub fn log(&self) -> Vec<u8> {
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let Ok(file) = openat(&self.work, self.log, flags, Mode::empty()) else { return Vec::new() };
+        linux::fd::read_to_end(file.as_fd(), LOG_LIMIT).unwrap_or_default()
+    }
+
+    /// A parent's images are found from these ones, so its path must be relative, and a directory.
+    pub fn check_parent(&self, parent: &Path) -> Result<String> {
+        if parent.is_absolute() {
+            fail!(Code::Usage, "--parent-path must be relative");
+        }
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        openat(&self.images, parent, flags, Mode::empty())
+            .with_context(|| format!("invalid --parent-path: {parent:?}, from the image directory"))
+            .code(Code::Usage)?;
+        match parent.to_str() {
+            Some(text) => Ok(text.to_string()),
+            None => fail!(Code::Usage, "invalid --parent-path: {parent:?} is not text"),
+        }
+    }
+}
+
+fn open_directory(path: &Path) -> linux::Result<OwnedFd> {
+    open(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+fn make(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .and_then(|()| std::fs::set_permissions(path, Permissions::from_mode(0o700)))
+        .with_context(|| format!("make directory {path:?}"))
+}
