@@ -8,7 +8,8 @@ TRUG := $(TARGET)/release/trug
 EXAMPLES := hello shell web readonly hooks
 # What the build needs, and what the tests need beside it (Debian's names).
 BUILD_PACKAGES := gcc libc6-dev libseccomp-dev pkg-config
-TEST_PACKAGES := busybox-static strace mmdebstrap debian-archive-keyring procps iproute2 util-linux criu iptables
+TEST_PACKAGES := busybox-static strace mmdebstrap debian-archive-keyring procps iproute2 util-linux criu iptables \
+	uidmap golang-github-opencontainers-specs-dev
 BENCH_PACKAGES := python3 runc crun busybox-static linux-libc-dev util-linux
 FUZZ_SECONDS ?= 10
 SOAK_SECONDS ?= 3600
@@ -64,7 +65,7 @@ fuzz: ## fuzz every target for FUZZ_SECONDS each
 	@integration/packages $(BUILD_PACKAGES) g++
 	fuzz/run $(FUZZ_SECONDS)
 
-test-guest: ## run the cgroup tests in a guest with cgroup v2 and systemd (slow; QEMU)
+test-guest: ## run the cgroup tests in a guest with cgroup v2 and systemd (QEMU; minutes)
 	@$(AS_ROOT) integration/guest/run
 
 $(CLIENTS:%=test-%): test-%:

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 
 use serde_json::json;
 
-use crate::support::{Container, Outcome};
+use crate::support::{Container, Outcome, is_peer, skip};
 
 fn with(args: &[&str]) -> anyhow::Result<Container> {
     Container::with(|config| {
@@ -144,5 +144,34 @@ fn the_umask_of_the_config_holds_for_exec() -> Outcome {
     container.detach()?;
     container.exec(&["grep", "^Umask:", "/proc/1/status"])?.prints("Umask:\t0077");
     container.exec(&["grep", "^Umask:", "/proc/self/status"])?.prints("Umask:\t0077");
+    Ok(())
+}
+
+#[test]
+fn the_callers_groups_stay_where_an_annotation_says_so() -> Outcome {
+    if is_peer() {
+        return skip("of the peers crun alone knows the annotation");
+    }
+    // In a user namespace a group of the caller's has no number of the container's.
+    for (mapped, expected) in [(false, "Groups:\t4242 4243"), (true, "Groups:\t65534 65534")] {
+        let container = with(&["sh", "-c", "grep Groups /proc/self/status; exec sleep 1000"])?;
+        container.edit(|config| {
+            config["annotations"] = json!({"run.oci.keep_original_groups": "1"});
+            // They stay even where the config names others, as with crun.
+            config["process"]["user"]["additionalGids"] = json!([5]);
+            if mapped {
+                config.namespace("user");
+                config["linux"]["uidMappings"] = json!([{"containerID": 0, "hostID": 0, "size": 1000}]);
+                config["linux"]["gidMappings"] = json!([{"containerID": 0, "hostID": 0, "size": 1000}]);
+            }
+        })?;
+        let caller = ["setpriv", "--groups", "4242,4243"];
+        container.runtime(["run", "--detach", &container.id]).under(caller).output()?.ok();
+        let of_init = ["grep", "Groups", "/proc/1/status"];
+        container.exec_invocation(&[], &of_init).under(caller).output()?.prints(expected);
+        let own = ["grep", "Groups", "/proc/self/status"];
+        container.exec_invocation(&[], &own).under(caller).output()?.prints(expected);
+        container.delete_by_force()?.ok();
+    }
     Ok(())
 }

@@ -31,6 +31,7 @@ mod mount_targets;
 mod mounts;
 mod namespaces;
 mod process;
+mod rootless;
 mod run;
 mod seccomp;
 mod signals;

@@ -462,3 +462,86 @@ fn a_list_of_two_hundred_mounts_is_carried_out() -> Outcome {
     container.run()?.prints("200");
     Ok(())
 }
+
+#[test]
+fn a_symlink_can_be_copied_in_the_place_of_a_bind() -> Outcome {
+    if is_peer() {
+        return skip("of the peers crun alone has copy-symlink");
+    }
+    let container = shell("readlink /a/sym/link; cat /plain", |config| {
+        config.mount("/a/sym/link", "bind", "link", &["rbind", "copy-symlink"]);
+        // What is no symlink is mounted as ever.
+        config.mount("/plain", "bind", "file", &["bind", "copy-symlink"]);
+    })?;
+    symlink("../some/where", container.bundle().join("link"))?;
+    fs::write(container.bundle().join("file"), "content")?;
+    container.run()?.prints("../some/where\ncontent");
+    // It is there by now and names the same.
+    container.run()?.prints("../some/where\ncontent");
+    fs::remove_file(container.rootfs().join("a/sym/link"))?;
+    fs::write(container.rootfs().join("a/sym/link"), "")?;
+    container.run()?.fails(1, "is there already, and is no symlink to");
+    Ok(())
+}
+
+#[test]
+fn a_symlink_of_the_root_filesystem_is_copied_too() -> Outcome {
+    if is_peer() {
+        return skip("of the peers crun alone has copy-symlink");
+    }
+    let container = shell("readlink /mnt/copy", |config| {
+        config.mount("/mnt/copy", "bind", "rootfs/etc/link", &["bind", "copy-symlink"]);
+    })?;
+    symlink("/nowhere", container.rootfs().join("etc/link"))?;
+    container.run()?.prints("/nowhere");
+    Ok(())
+}
+
+#[test]
+fn a_symlink_itself_is_mounted_and_mounted_on() -> Outcome {
+    if is_peer() {
+        return skip("of the peers crun alone has src-nofollow and dest-nofollow");
+    }
+    for source in ["link", "rootfs/etc/other"] {
+        let container = shell("readlink /etc/place; grep -c ' /etc/place ' /proc/self/mounts", |config| {
+            config.mount("/etc/place", "bind", source, &["bind", "src-nofollow", "dest-nofollow"]);
+        })?;
+        symlink("new", container.bundle().join("link"))?;
+        symlink("new", container.rootfs().join("etc/other"))?;
+        symlink("old", container.rootfs().join("etc/place"))?;
+        container.run()?.prints("new\n1");
+        assert_eq!(fs::read_link(container.rootfs().join("etc/place"))?.to_str(), Some("old"));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_file_is_mounted_on_a_symlink_that_must_be_there() -> Outcome {
+    if is_peer() {
+        return skip("of the peers crun alone has dest-nofollow");
+    }
+    let container = shell("cat /etc/place; test ! -L /etc/place", |config| {
+        config.mount("/etc/place", "bind", "file", &["bind", "dest-nofollow"]);
+    })?;
+    fs::write(container.bundle().join("file"), "content")?;
+    container.run()?.fails(1, "no such file or directory");
+    symlink("/nowhere", container.rootfs().join("etc/place"))?;
+    container.run()?.prints("content");
+    Ok(())
+}
+
+#[test]
+fn no_option_leads_a_mount_on_a_symlink_of_proc() -> Outcome {
+    if is_peer() {
+        return skip("of the peers crun alone has dest-nofollow");
+    }
+    for target in ["/proc/self", "/through/self"] {
+        let container = shell("true", |config| {
+            config.mount(target, "bind", "link", &["bind", "src-nofollow", "dest-nofollow"]);
+        })?;
+        symlink("1", container.bundle().join("link"))?;
+        symlink("/proc", container.rootfs().join("through"))?;
+        container.run()?.fails(1, "inside /proc");
+    }
+    Ok(())
+}

@@ -1,19 +1,16 @@
-//! User namespaces, made and joined; ids of mounts mapped; clocks set; network devices moved; ordinary users.
+//! User namespaces, made and joined; ids of mounts mapped; clocks set; network devices moved.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::config::Config;
-use crate::support::invocation::runtime;
 use crate::support::{Container, Invocation, Outcome, is_peer, skip};
 
 const UID: u32 = 100_000;
 const GID: u32 = 200_000;
-/// Nobody on this machine.
-const USER: &str = "47110";
 
 /// A new user namespace of 1000 ids.
 fn mapped(config: &mut Config) -> &mut Config {
@@ -127,6 +124,24 @@ fn a_user_namespace_is_joined_with_and_without_its_pid_namespace() -> Outcome {
         guest.delete_by_force()?.ok();
     }
     assert!(target_init.is_alive()?);
+    Ok(())
+}
+
+#[test]
+fn maps_beside_a_user_namespace_to_join_must_be_those_of_the_namespace() -> Outcome {
+    let target = container(|_| {})?;
+    target.detach()?;
+    let pid = target.init()?.pid;
+    let guest = |size: u32| {
+        container(|config| {
+            config.join_namespace("user", &format!("/proc/{pid}/ns/user")).shell("id -u");
+            config["linux"]["uidMappings"][0]["size"] = json!(size);
+        })
+    };
+    // Engines give both.
+    guest(1000)?.run()?.says("0");
+    let text = "user namespaces enabled, but both namespace path and non-matching mapping specified";
+    guest(999)?.run()?.fails(1, text);
     Ok(())
 }
 
@@ -247,64 +262,5 @@ fn a_network_device_comes_back_when_the_container_fails() -> Outcome {
     .run()?
     .fails(1, "createRuntime");
     Invocation::new(["ip", "address", "show", "dev", "trugt1"]).output()?.ok().says("192.0.2.8/24");
-    Ok(())
-}
-
-/// The runtime as an ordinary user, with a bundle and a state directory of the user's own.
-fn as_user(container: &Container, words: &[&str]) -> anyhow::Result<Invocation> {
-    let home = container.path("");
-    let own = home.join("trug");
-    if !own.exists() {
-        fs::copy(runtime(), &own)?;
-        give(&home, USER.parse()?, USER.parse()?)?;
-    }
-    let invocation = Invocation::new([own.as_os_str()]).arg("--root").arg(home.join("users"));
-    let invocation = words.iter().fold(invocation, |invocation, word| invocation.arg(word));
-    Ok(invocation.from(container.bundle()).under([
-        "setpriv",
-        "--reuid",
-        USER,
-        "--regid",
-        USER,
-        "--clear-groups",
-    ]))
-}
-
-fn of_user(config: &mut Config) {
-    let map = json!([{"containerID": 0, "hostID": USER.parse::<u32>().unwrap_or(0), "size": 1}]);
-    config.namespace("user").namespace("cgroup");
-    config["linux"]["uidMappings"] = map.clone();
-    config["linux"]["gidMappings"] = map;
-    config["linux"]["cgroupsPath"] = Value::Null;
-    config.mount_options("/dev/pts", &["newinstance", "ptmxmode=0666", "mode=0620"]);
-}
-
-#[test]
-fn an_ordinary_user_runs_a_container_and_enters_it() -> Outcome {
-    if is_peer() {
-        return skip("a peer wants a home of its own");
-    }
-    let container = Container::with(of_user)?;
-    as_user(&container, &["run", "--detach", "mine"])?.output()?.ok();
-    as_user(&container, &["exec", "mine", "id"])?.output()?.ok().says("uid=0");
-    as_user(&container, &["exec", "mine", "cat", "/proc/self/setgroups"])?.output()?.prints("deny");
-    as_user(&container, &["delete", "--force", "mine"])?.output()?.ok();
-    Ok(())
-}
-
-#[test]
-fn a_limit_that_an_ordinary_user_cannot_set_is_named() -> Outcome {
-    if is_peer() {
-        return skip("a peer has its own words");
-    }
-    let container = Container::with(|config| {
-        of_user(config);
-        config["linux"]["resources"]["pids"] = json!({"limit": 10});
-    })?;
-    let refused = as_user(&container, &["run", "mine"])?.output()?;
-    refused.fails(1, "cannot set limits (pids) without a cgroup");
-    refused.fails(1, "/linux/resources/pids");
-    let disabled = as_user(&container, &["--cgroup-manager", "disabled", "run", "mine"])?.output()?;
-    disabled.fails(1, "cgroups are disabled");
     Ok(())
 }

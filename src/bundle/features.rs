@@ -1,6 +1,8 @@
 //! Words of the spec that this runtime knows, for the `features` command (features.md). Mount options are in
 //! `mount_options`, capabilities in `linux::capability`.
 
+use crate::linux::namespace::Kind;
+
 /// The versions of the runtime-spec that a config may name.
 pub const OCI_VERSION_MIN: &str = "1.0.0";
 pub const OCI_VERSION_MAX: &str = "1.3.0";
@@ -10,8 +12,11 @@ pub fn hooks() -> &'static [&'static str] {
     &["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"]
 }
 
-pub fn namespaces() -> &'static [&'static str] {
-    &["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"]
+/// Sorted.
+pub fn namespaces() -> Vec<&'static str> {
+    let mut names = Kind::ALL.map(Kind::spec_name).to_vec();
+    names.sort_unstable();
+    names
 }
 
 pub fn memory_policy_modes() -> &'static [&'static str] {
@@ -105,12 +110,63 @@ mod tests {
 
     #[test]
     fn every_word_we_claim_to_know_is_one_a_config_may_say() {
-        parses_as::<LinuxNamespaceType>(namespaces());
+        parses_as::<LinuxNamespaceType>(&namespaces());
         parses_as::<MemoryPolicyModeType>(memory_policy_modes());
         parses_as::<MemoryPolicyFlagType>(memory_policy_flags());
         parses_as::<LinuxSeccompAction>(seccomp_actions());
         parses_as::<LinuxSeccompOperator>(seccomp_operators());
         parses_as::<Arch>(seccomp_architectures());
         parses_as::<LinuxSeccompFilterFlag>(seccomp_flags());
+    }
+
+    #[test]
+    fn every_word_that_a_config_may_say_is_one_we_claim_to_know() {
+        // The match does not compile without a new one.
+        let modes = |mode: MemoryPolicyModeType| match mode {
+            MemoryPolicyModeType::MpolDefault
+            | MemoryPolicyModeType::MpolPreferred
+            | MemoryPolicyModeType::MpolBind
+            | MemoryPolicyModeType::MpolInterleave
+            | MemoryPolicyModeType::MpolLocal
+            | MemoryPolicyModeType::MpolPreferredMany
+            | MemoryPolicyModeType::MpolWeightedInterleave => 7,
+        };
+        assert_eq!(memory_policy_modes().len(), modes(MemoryPolicyModeType::MpolDefault));
+        let actions = |action: LinuxSeccompAction| match action {
+            LinuxSeccompAction::ScmpActKill
+            | LinuxSeccompAction::ScmpActKillThread
+            | LinuxSeccompAction::ScmpActKillProcess
+            | LinuxSeccompAction::ScmpActTrap
+            | LinuxSeccompAction::ScmpActErrno
+            | LinuxSeccompAction::ScmpActNotify
+            | LinuxSeccompAction::ScmpActTrace
+            | LinuxSeccompAction::ScmpActLog
+            | LinuxSeccompAction::ScmpActAllow => 9,
+        };
+        assert_eq!(seccomp_actions().len(), actions(LinuxSeccompAction::ScmpActKill));
+        let flags = |flag: LinuxSeccompFilterFlag| match flag {
+            LinuxSeccompFilterFlag::SeccompFilterFlagLog
+            | LinuxSeccompFilterFlag::SeccompFilterFlagTsync
+            | LinuxSeccompFilterFlag::SeccompFilterFlagSpecAllow
+            | LinuxSeccompFilterFlag::SeccompFilterFlagWaitKillableRecv => 4,
+        };
+        assert_eq!(seccomp_flags().len(), flags(LinuxSeccompFilterFlag::SeccompFilterFlagLog));
+        let all: Hooks = serde_json::from_value(
+            hooks()
+                .iter()
+                .map(|name| (name.to_string(), serde_json::json!([])))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
+        )
+        .unwrap();
+        let kinds = [
+            all.prestart(),
+            all.create_runtime(),
+            all.create_container(),
+            all.start_container(),
+            all.poststart(),
+            all.poststop(),
+        ];
+        assert!(kinds.iter().all(|hooks| hooks.is_some()) && kinds.len() == hooks().len());
     }
 }

@@ -1,7 +1,7 @@
 //! Reads config.json and process files.
 //!
-//! The common path parses once, straight into types. Only a config that the types refuse, or in which they cannot
-//! tell absent from zero, is parsed a second time: mended where runc would accept it (`mend`), or reported with
+//! The common path parses once, straight into types. Only a config that the types refuse, in which they cannot tell
+//! absent from zero, or in which a name has another case than the specification's, is parsed a second time: mended where runc would accept it (`mend`), or reported with
 //! the place that is wrong.
 
 use std::fs::{self, File, OpenOptions};
@@ -14,7 +14,7 @@ use oci_spec::runtime::{Process, Spec};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{locate, mend};
+use super::{locate, mend, names, shape};
 use crate::fail;
 use crate::report::{Code, Context, Error, Result, log};
 
@@ -101,9 +101,20 @@ fn rootfs(spec: &Spec, bundle: &Path) -> Result<PathBuf> {
 /// Parses the bytes of a config.json; errors carry the JSON pointer. Warns about and drops unknown capabilities, as
 /// runc does.
 pub fn parse(raw: &[u8]) -> Result<Spec> {
-    match serde_json::from_slice(raw) {
-        Ok(spec) if !mend::is_in_doubt(&spec) => Ok(spec),
-        _ => parse_slowly(raw, mend::config).context(format!("parse {CONFIG}")),
+    let parsed = match serde_json::from_slice(raw) {
+        Ok(spec) if !mend::is_in_doubt(&spec) && !names::are_in_doubt(raw) => Ok(spec),
+        _ => parse_slowly(raw, mend::config),
+    };
+    parsed.and_then(|spec| objects_alone(spec, shape::misplaced_list(raw))).context(format!("parse {CONFIG}"))
+}
+
+/// What was parsed, if no list was taken for an object.
+fn objects_alone<T>(parsed: T, misplaced: Option<String>) -> Result<T> {
+    match misplaced {
+        None => Ok(parsed),
+        Some(place) => {
+            Err(Error::new(Code::InvalidConfig, "invalid type: a list, expected an object").at(place))
+        }
     }
 }
 
@@ -115,10 +126,12 @@ pub fn process(path: &Path) -> Result<Process> {
 
 /// The content of a process file.
 fn parse_process(raw: &[u8]) -> Result<Process> {
-    match serde_json::from_slice(raw) {
-        Ok(process) if !mend::is_process_in_doubt(&process) => Ok(process),
-        _ => parse_slowly(raw, mend::process).map_err(place_in_text),
-    }
+    let parsed = match serde_json::from_slice(raw) {
+        Ok(process) if !mend::is_process_in_doubt(&process) && !names::are_in_doubt(raw) => Ok(process),
+        _ => parse_slowly(raw, mend::process),
+    };
+    let parsed = parsed.and_then(|process| objects_alone(process, shape::misplaced_list_in_process(raw)));
+    parsed.map_err(place_in_text)
 }
 
 /// Limits for `update`, in a file of their own.

@@ -43,10 +43,23 @@ pub enum Meaning {
     RecursiveAtime(Atime),
     /// Fill a new tmpfs with what it covers.
     CopyUp,
+    /// What a symlink in one of a bind's two places means.
+    Symlink(Symlink),
     /// Map the owners of files; all mounts below too if recursive.
     Idmap {
         recursive: bool,
     },
+}
+
+/// Options of crun for binds whose source or destination is a symlink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Symlink {
+    /// `copy-symlink`: a source that is a symlink is not mounted, but made anew at the destination.
+    Copy,
+    /// `src-nofollow`: the symlink itself is mounted, not what it names.
+    Source,
+    /// `dest-nofollow`: it is mounted on the symlink itself, which must be there.
+    Target,
 }
 
 use Meaning::*;
@@ -64,7 +77,9 @@ const TABLE: &[(&str, Meaning)] = &[
     ("async", superblock("async", "sync")),
     ("atime", Atime(self::Atime::Relatime)),
     ("bind", Bind { recursive: false }),
+    ("copy-symlink", Symlink(self::Symlink::Copy)),
     ("defaults", Nothing),
+    ("dest-nofollow", Symlink(self::Symlink::Target)),
     ("dev", Clear(Attr::NODEV)),
     ("diratime", Clear(Attr::NODIRATIME)),
     ("dirsync", superblock("dirsync", "")),
@@ -118,6 +133,7 @@ const TABLE: &[(&str, Meaning)] = &[
     ("shared", propagation(PropagationKind::Shared, false)),
     ("silent", Logging),
     ("slave", propagation(PropagationKind::Slave, false)),
+    ("src-nofollow", Symlink(self::Symlink::Source)),
     ("strictatime", Atime(self::Atime::Strictatime)),
     ("suid", Clear(Attr::NOSUID)),
     ("symfollow", Clear(Attr::NOSYMFOLLOW)),
@@ -176,6 +192,9 @@ pub struct MountOptions {
     pub inode_version: bool,
     pub propagation: Vec<self::Propagation>,
     pub copy_up: bool,
+    pub copy_symlink: bool,
+    pub source_nofollow: bool,
+    pub target_nofollow: bool,
     /// An id-mapped mount, recursive or not.
     pub idmap: Option<bool>,
     /// Everything that is not in the table.
@@ -235,6 +254,9 @@ impl MountOptions {
             }
             RecursiveAtime(atime) => self.recursive.atime = Some(atime),
             CopyUp => self.copy_up = true,
+            Symlink(self::Symlink::Copy) => self.copy_symlink = true,
+            Symlink(self::Symlink::Source) => self.source_nofollow = true,
+            Symlink(self::Symlink::Target) => self.target_nofollow = true,
             Idmap { recursive } => self.idmap = Some(recursive),
         }
     }
@@ -244,7 +266,7 @@ impl MountOptions {
 fn is_flag(meaning: Meaning) -> bool {
     match meaning {
         Set(_) | Clear(_) | Atime(_) | NoAtime(_) | Superblock { .. } | InodeVersion(_) | Logging => true,
-        Nothing | Bind { .. } | Remount | Propagation(_) | CopyUp | Idmap { .. } => false,
+        Nothing | Bind { .. } | Remount | Propagation(_) | CopyUp | Symlink(_) | Idmap { .. } => false,
         RecursiveSet(_) | RecursiveClear(_) | RecursiveAtime(_) => false,
     }
 }

@@ -59,6 +59,12 @@ impl Hierarchy {
         !self.is_unified() && self.key.split(',').any(|name| name == controller)
     }
 
+    /// Whether nothing can be limited in it, where it stands beside others: v1's named ones, the unified tree of a
+    /// hybrid.
+    pub fn has_no_controllers(&self) -> bool {
+        self.is_unified() || self.key.starts_with("name=")
+    }
+
     /// Its top, the mount.
     pub fn top(&self) -> &Directory {
         &self.top

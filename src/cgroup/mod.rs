@@ -55,7 +55,7 @@ use self::write::{Current, keyed_number};
 use crate::fail;
 use crate::linux::cgroup_tree::CgroupTree;
 use crate::linux::procfs::Proc;
-use crate::report::{Code, Result};
+use crate::report::{Code, Error, Result, log};
 
 /// How long processes may take to stop while systemd sets their devices.
 const FREEZING: Duration = Duration::from_secs(10);
@@ -103,7 +103,6 @@ impl Manager {
         self.unit.as_mut().map_or(Ok(()), |unit| unit.prepare(annotations, resources))
     }
 
-    #[cfg(test)]
     pub fn location(&self) -> &Location {
         &self.location
     }
@@ -136,10 +135,45 @@ impl Manager {
     /// fails. systemd makes v2's by itself, once there is a process to put in.
     pub fn create(&self, resources: &LinuxResources) -> Result<()> {
         let hierarchies = self.hierarchies()?;
-        match self.unit.is_some() && sole_unified(hierarchies).is_some() {
-            true => self.check_unused(),
-            false => create::create(hierarchies, resources),
+        match self.comes_before_its_process()? {
+            true => create::create(hierarchies, resources),
+            false => self.check_unused(),
         }
+    }
+
+    /// Whether `create` has made all directories. systemd makes those of v2 around a process, in `add`.
+    pub fn comes_before_its_process(&self) -> Result<bool> {
+        Ok(self.unit.is_none() || sole_unified(self.hierarchies()?).is_none())
+    }
+
+    /// For an ordinary user: leaves out the hierarchies beside others in which it may make nothing and which have no
+    /// controllers (v1's named ones, the unified tree of a hybrid), since nothing is limited there (runc). Those that
+    /// are in reach are made. The location is changed then, and the answer true.
+    ///
+    /// # Errors
+    /// As `create`.
+    pub fn leave_out_of_reach(&mut self) -> Result<bool> {
+        let mut out_of_reach = Vec::new();
+        let hierarchies = self.hierarchies()?;
+        let beside_others = hierarchies.len() > 1;
+        let idle = |hierarchy: &&Hierarchy| beside_others && hierarchy.has_no_controllers();
+        for hierarchy in hierarchies.iter().filter(idle) {
+            match create::create(std::slice::from_ref(hierarchy), &LinuxResources::default()) {
+                Err(error) if is_refusal(&error) => {
+                    log::debug(format!(
+                        "the container is in no cgroup of hierarchy {:?}: {error}",
+                        hierarchy.key()
+                    ));
+                    out_of_reach.push(hierarchy.key().to_owned());
+                }
+                made => made?,
+            }
+        }
+        self.location.paths.retain(|key, _| !out_of_reach.contains(key));
+        if !out_of_reach.is_empty() {
+            self.hierarchies = OnceCell::new();
+        }
+        Ok(!out_of_reach.is_empty())
     }
 
     /// The v2 directory to clone into; None on v1 and hybrid, and where there is none before systemd has been
@@ -221,9 +255,10 @@ impl Manager {
             Driver::Disabled => Ok(()),
             Driver::Cgroupfs | Driver::Systemd => {
                 let hierarchies = self.hierarchies()?;
+                let set = if self.location.rootless { limits::apply_as_user } else { limits::apply };
                 match &self.unit {
-                    Some(unit) => limits::apply(hierarchies, &self.tell(unit, hierarchies, resources)?),
-                    None => limits::apply(hierarchies, resources),
+                    Some(unit) => set(hierarchies, &self.tell(unit, hierarchies, resources)?),
+                    None => set(hierarchies, resources),
                 }
             }
         }
@@ -367,4 +402,9 @@ impl Manager {
         let there = |hierarchy: &Hierarchy| matches!(hierarchy.directory(), Ok(Some(_)));
         self.hierarchies().is_ok_and(|hierarchies| hierarchies.iter().any(there))
     }
+}
+
+/// Whether the caller has no right to a cgroup; no fault of the config's, where no limit needs it.
+pub fn is_refusal(error: &Error) -> bool {
+    matches!(error.errno(), Some(Errno::EACCES | Errno::EPERM | Errno::EROFS))
 }

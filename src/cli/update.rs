@@ -93,8 +93,8 @@ impl Update {
     pub fn carry_out(self, globals: &Globals) -> Result<u8> {
         let id = container_id(&self.id)?;
         let schemata = Schemata {
-            cache: given_text(self.l3_cache_schema.clone()).is_some(),
-            bandwidth: given_text(self.mem_bw_schema.clone()).is_some(),
+            cache: given_text(self.l3_cache_schema.clone()),
+            bandwidth: given_text(self.mem_bw_schema.clone()),
         };
         let change = match given(self.resources.clone()) {
             Some(file) if file == Path::new("-") => Change::Stdin,

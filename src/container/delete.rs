@@ -108,6 +108,7 @@ pub(super) fn destroy(container: Container, state: &State, all: bool) -> Result<
         }
         remove_cgroup(&manager, all)?;
     }
+    remove_resctrl_group(&container)?;
     hooks::poststop(&container, state)?;
     container.discard()
 }
@@ -118,6 +119,7 @@ fn destroy_by_record(container: Container) -> Result<()> {
         Some(location) => remove_cgroup(&Manager::new(location), true)?,
         None => log::debug("no cgroup of this boot is on record"),
     }
+    remove_resctrl_group(&container)?;
     container.discard()
 }
 
@@ -153,6 +155,13 @@ fn remove_cgroup(manager: &Manager, kill: bool) -> Result<()> {
         manager.signal_all(SIGKILL).context(REMOVING)?;
     }
     manager.remove(PATIENCE).context(REMOVING)
+}
+
+fn remove_resctrl_group(container: &Container) -> Result<()> {
+    match container.recorded_resctrl()? {
+        Some(group) => group.remove().context("unable to destroy container"),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

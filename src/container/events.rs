@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::state::Status;
 use super::store::ContainerId;
-use super::{Globals, find};
+use super::{Globals, find, intel_rdt};
 use crate::cgroup::stats::Stats;
 use crate::cgroup::{Manager, Oom, OomWatch};
 use crate::fail;
@@ -41,14 +41,10 @@ enum Kind {
 struct Data {
     #[serde(flatten)]
     cgroup: Stats,
-    intel_rdt: Empty,
+    intel_rdt: intel_rdt::stats::Stats,
     /// runc counts only on interfaces that it has made itself, which it no longer does.
     network_interfaces: (),
 }
-
-/// No container has a resource group (yet).
-#[derive(Debug, Serialize)]
-struct Empty {}
 
 /// The statistics of this moment.
 ///
@@ -106,6 +102,7 @@ fn next(due: Option<Instant>, interval: Duration) -> Option<Instant> {
 struct Observed {
     id: String,
     manager: Manager,
+    resctrl: Option<intel_rdt::Group>,
     init: OwnedFd,
 }
 
@@ -127,7 +124,8 @@ impl Observed {
         let Some(init) = init else {
             fail!(Code::WrongState, "container with id {} is not running", id.as_str());
         };
-        Ok(Self { id: state.id, manager: Manager::new(state.cgroup), init })
+        let resctrl = container.recorded_resctrl()?;
+        Ok(Self { id: state.id, manager: Manager::new(state.cgroup), resctrl, init })
     }
 
     fn event(&self, kind: Kind, data: Option<Data>) -> Event<'_> {
@@ -136,7 +134,9 @@ impl Observed {
 
     fn stats(&self) -> Result<Event<'_>> {
         let cgroup = self.manager.stats().context("unable to get container cgroup stats")?;
-        let data = Data { cgroup, intel_rdt: Empty {}, network_interfaces: () };
+        let intel_rdt = self.resctrl.as_ref().map(intel_rdt::stats::of).transpose();
+        let intel_rdt = intel_rdt.context("unable to get container Intel RDT stats")?.unwrap_or_default();
+        let data = Data { cgroup, intel_rdt, network_interfaces: () };
         Ok(self.event(Kind::Stats, Some(data)))
     }
 

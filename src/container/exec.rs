@@ -14,7 +14,7 @@ use super::making::require_inherited;
 use super::options::ExecOptions;
 use super::state::{ProcessId, State, Status};
 use super::store::{Container, ContainerId};
-use super::{Globals, filter_cache, find, foreground, hooks};
+use super::{Globals, filter_cache, find, foreground, hooks, intel_rdt};
 use crate::bundle::{load, validate};
 use crate::cgroup::Manager;
 use crate::fail;
@@ -72,8 +72,9 @@ pub fn exec(globals: &Globals, id: &ContainerId, options: &ExecOptions) -> Resul
         true => None,
         false => Some(Foreground::begin(false)?),
     };
+    let resctrl = container.recorded_resctrl()?;
     let mut entering =
-        Entering { state: &state, spec: &spec, plan: &plan, handover: &handover, terminal: None };
+        Entering { state: &state, spec: &spec, plan: &plan, handover: &handover, resctrl, terminal: None };
     let child = entering.enter(held, filter(globals, &spec)?, &options.cgroup)?;
     let terminal = entering.terminal.take();
     match &mut foreground {
@@ -135,6 +136,7 @@ struct Entering<'a> {
     spec: &'a Spec,
     plan: &'a ExecPlan,
     handover: &'a Handover,
+    resctrl: Option<intel_rdt::Group>,
     terminal: Option<OwnedFd>,
 }
 
@@ -187,6 +189,9 @@ impl Entering<'_> {
     }
 
     fn bring_up(&mut self, child: &Child) -> Result<()> {
+        if let Some(group) = &self.resctrl {
+            group.add(child.pid())?;
+        }
         if let Some(list) = &self.plan.initial_cpu_affinity {
             set_affinity(child.pid(), list)?;
         }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::checkpoint;
 use crate::bundle::features as words;
-use crate::bundle::mount_options;
+use crate::bundle::{annotations as known, mount_options};
 use crate::linux::{capability, seccomp as kernel};
 use crate::plan::seccomp::{self, flag};
 use crate::report::Result;
@@ -32,7 +32,7 @@ pub struct Features {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Linux {
-    namespaces: &'static [&'static str],
+    namespaces: Vec<&'static str>,
     capabilities: Vec<String>,
     cgroup: Cgroup,
     seccomp: Seccomp,
@@ -106,7 +106,13 @@ pub fn features(version: &str, commit: Option<&str>) -> Result<Features> {
         mount_options: mount_options::names(),
         linux: linux(),
         annotations,
-        potentially_unsafe_config_annotations: &["bundle", "org.systemd.property.", "org.criu.config"],
+        potentially_unsafe_config_annotations: &[
+            "bundle",
+            "org.systemd.property.",
+            "org.criu.config",
+            known::KEEP_GROUPS,
+            known::MOUNT_CONTEXT_TYPE,
+        ],
     })
 }
 
@@ -114,7 +120,7 @@ fn linux() -> Linux {
     Linux {
         namespaces: words::namespaces(),
         capabilities: capability::names().into_iter().map(|name| format!("CAP_{name}")).collect(),
-        cgroup: Cgroup { v1: true, v2: true, systemd: false, systemd_user: false, rdma: true },
+        cgroup: Cgroup { v1: true, v2: true, systemd: true, systemd_user: true, rdma: true },
         seccomp: Seccomp {
             enabled: true,
             actions: words::seccomp_actions(),
@@ -129,12 +135,14 @@ fn linux() -> Linux {
         },
         apparmor: Enabled { enabled: true },
         selinux: Enabled { enabled: true },
-        intel_rdt: IntelRdt { enabled: false, schemata: false, monitoring: false },
+        intel_rdt: IntelRdt { enabled: true, schemata: true, monitoring: true },
         memory_policy: MemoryPolicy {
             modes: words::memory_policy_modes(),
             flags: words::memory_policy_flags(),
         },
-        mount_extensions: MountExtensions { idmap: Enabled { enabled: true } },
+        mount_extensions: MountExtensions {
+            idmap: Enabled { enabled: mount_options::meaning("idmap").is_some() },
+        },
         net_devices: Enabled { enabled: true },
     }
 }
@@ -154,6 +162,7 @@ fn is_supported(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::oracle::{self, Oracle};
 
     #[test]
     fn features_have_the_shape_that_callers_read() {
@@ -164,12 +173,21 @@ mod tests {
         assert!(json["mountOptions"].as_array().unwrap().iter().any(|option| option == "rslave"));
         assert_eq!(json["linux"]["namespaces"].as_array().unwrap().len(), 8);
         assert!(json["linux"]["capabilities"].as_array().unwrap().iter().any(|name| name == "CAP_SYS_ADMIN"));
-        assert_eq!(json["linux"]["cgroup"]["systemdUser"], false);
+        assert_eq!(json["linux"]["cgroup"]["systemdUser"], true);
         assert_eq!(json["linux"]["seccomp"]["enabled"], true);
-        assert_eq!(json["linux"]["intelRdt"]["enabled"], false);
+        assert_eq!(json["linux"]["intelRdt"]["monitoring"], true);
         assert_eq!(json["linux"]["mountExtensions"]["idmap"]["enabled"], true);
         assert_eq!(json["annotations"]["trug.commit"], "abc");
         assert_eq!(json["potentiallyUnsafeConfigAnnotations"][1], "org.systemd.property.");
+    }
+
+    #[test]
+    fn features_are_valid_by_the_specifications_schema() {
+        let Some(oracle) = Oracle::of("features-schema.json") else {
+            return oracle::skip("no schema of features here (OCI_RUNTIME_SPEC)");
+        };
+        let features = serde_json::to_value(features("0.1.0", Some("abc")).unwrap()).unwrap();
+        assert_eq!(oracle.complaint(&features), None);
     }
 
     #[test]

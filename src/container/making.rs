@@ -21,10 +21,10 @@ use super::notify::NotifyRelay;
 use super::options::CreateOptions;
 use super::state::{FORMAT, Phase, ProcessId, State};
 use super::store::{Container, ContainerId, START_FIFO, Store};
-use super::{Globals, checkpoint, filter_cache, foreground, hooks};
+use super::{Globals, checkpoint, filter_cache, foreground, hooks, intel_rdt};
 use crate::bundle::load::{self, Bundle};
 use crate::bundle::validate::{self, Situation};
-use crate::cgroup::{Driver, Location, Manager};
+use crate::cgroup::{self, Driver, Location, Manager};
 use crate::fail;
 use crate::linux::cgroup_tree::CgroupTree;
 use crate::linux::namespace::Kind;
@@ -93,6 +93,7 @@ pub fn make(order: &Order) -> Result<Made> {
         terminal: None,
         hooks_began: false,
         net_devices: NetDevices::default(),
+        resctrl: None,
     };
     trace::done("reserve the id");
     if let Err(error) = work.build(order, &mut blueprint) {
@@ -166,6 +167,7 @@ impl Blueprint {
             cgroup_after_clone: globals.driver == Driver::Systemd,
             kcore: std::path::Path::new("/proc/kcore").exists(),
             in_user_namespace: in_user_namespace()?,
+            unprivileged: !user_namespace::may_write_maps(),
         };
         let plan = compile::container(spec, &options)?;
         trace::done("plan");
@@ -225,7 +227,7 @@ fn refuse_limits(resources: &LinuxResources, why: Option<Error>) -> Result<()> {
     let Some(field) = compile::first_limit(resources) else { return Ok(()) };
     let error = why.unwrap_or_else(|| Error::new(Code::Cgroup, "cgroups are disabled"));
     Err(error
-        .context(format!("cannot set limits ({field}) without a cgroup"))
+        .context(format!("cannot set {field} limit: container could not join or create cgroup"))
         .at(format!("/linux/resources/{field}"))
         .hint("use cgroup delegation (--systemd-cgroup), or leave linux.resources out"))
 }
@@ -260,6 +262,7 @@ struct Work {
     terminal: Option<OwnedFd>,
     hooks_began: bool,
     net_devices: NetDevices,
+    resctrl: Option<intel_rdt::Group>,
 }
 
 impl Work {
@@ -276,9 +279,16 @@ impl Work {
         let mut prepared = prepare::prepare(&blueprint.plan, filter, &blueprint.proc)?;
         trace::done("open what init needs");
         self.make_cgroup(order, &blueprint.plan)?;
+        self.make_resctrl_group(blueprint)?;
         trace::done("make the cgroup");
-        let paths = &self.state.cgroup.paths;
-        prepare::prepare_cgroups(&blueprint.plan, &mut prepared, |key| paths.get(key).map(PathBuf::as_path))?;
+        let paths = self.state.cgroup.paths.clone();
+        let openable = prepared.unopened.is_none();
+        let cgroups =
+            || prepare::cgroups(&blueprint.plan, openable, |key| paths.get(key).map(PathBuf::as_path));
+        let cgroup_comes_first = self.manager.comes_before_its_process()?;
+        if cgroup_comes_first {
+            prepared.cgroups = cgroups()?;
+        }
 
         let start = Start {
             gate: self.gate(order)?,
@@ -293,6 +303,9 @@ impl Work {
         let pid = child.pid();
         let child = self.child.insert(child);
         self.manager.add(pid)?;
+        if let Some(group) = &self.resctrl {
+            group.add(pid)?;
+        }
         if let Some(owner) = blueprint.plan.cgroup.owner {
             self.manager.delegate(owner)?;
         }
@@ -302,7 +315,8 @@ impl Work {
         if !blueprint.plan.needs_bridge() {
             user_namespace::adjust_oom_score(&blueprint.proc, pid, &blueprint.plan.privileged)?;
         }
-        child.tell(ToInit::Placed)?;
+        let cgroup = if cgroup_comes_first { None } else { cgroups()?.remove("") };
+        child.tell_with(ToInit::Placed, cgroup.as_ref().map(AsFd::as_fd).as_slice())?;
         trace::done("place init");
         // Beside init's work: until the commit it dies with us, recorded or not.
         self.state.init = Some(ProcessId::look_up(&blueprint.proc, pid).context("look at init")?);
@@ -320,20 +334,47 @@ impl Work {
         if self.state.cgroup.driver == Driver::Disabled {
             return refuse_limits(resources, None);
         }
+        if order.globals.rootless && plan.cgroup.path.is_some() && self.manager.leave_out_of_reach()? {
+            self.place_cgroup(self.manager.location().clone())?;
+        }
         let error = match self.manager.create(resources) {
             Err(error) if order.globals.rootless => error,
             made => return made,
         };
-        let out_of_reach = matches!(error.errno(), Some(Errno::EACCES | Errno::EPERM | Errno::EROFS));
-        if !out_of_reach || plan.cgroup.path.is_some() {
+        if !cgroup::is_refusal(&error) {
             return Err(error);
+        }
+        if plan.cgroup.path.is_some() {
+            return Err(error.context("unable to apply cgroup configuration"));
         }
         refuse_limits(resources, Some(error))?;
         log::debug("the container has no cgroup: none can be made here");
-        self.state.cgroup = Location { driver: Driver::Disabled, unit: None, paths: BTreeMap::new() };
-        self.manager = Manager::new(self.state.cgroup.clone());
+        if !self.state.own_pid_namespace {
+            // In the words that people look for: whoever kills it would miss some.
+            log::warn(
+                "Creating a rootless container with no cgroup and no private pid namespace. Such configuration is \
+                 strongly discouraged (as it is impossible to properly kill all container's processes).",
+            );
+        }
+        let nowhere =
+            Location { driver: Driver::Disabled, unit: None, paths: BTreeMap::new(), rootless: true };
+        self.manager = Manager::new(nowhere.clone());
+        self.place_cgroup(nowhere)
+    }
+
+    /// Corrects the record, which was written ahead.
+    fn place_cgroup(&mut self, location: Location) -> Result<()> {
+        self.state.cgroup = location;
         self.container.save(&self.state)?;
         self.container.correct_cgroup(&self.state.cgroup)
+    }
+
+    fn make_resctrl_group(&mut self, blueprint: &Blueprint) -> Result<()> {
+        let Some(config) = &blueprint.plan.cgroup.intel_rdt else { return Ok(()) };
+        let resctrl = intel_rdt::mounted(&blueprint.proc)?;
+        let group = intel_rdt::Group::of(config, self.container.id(), &resctrl)?;
+        self.container.record_resctrl(&group)?;
+        self.resctrl.insert(group).make()
     }
 
     /// Init's fifo, where `start` is another command's.
@@ -354,7 +395,7 @@ impl Work {
             match self.child()?.next()? {
                 Event::RootfsReady => {
                     trace::done("wait for the root filesystem");
-                    self.manager.apply(&blueprint.plan.cgroup.resources)?;
+                    self.set_limits(&blueprint.plan.cgroup.resources)?;
                     let (devices, pid) = (&blueprint.plan.net_devices, self.child()?.pid());
                     self.net_devices.move_all(devices, &blueprint.proc, pid)?;
                     self.run_runtime_hooks(blueprint)?;
@@ -378,6 +419,25 @@ impl Work {
                     return user_namespace::set_rlimits(self.child()?.pid(), &blueprint.plan.privileged);
                 }
             }
+        }
+    }
+
+    /// An ordinary user can set no device rules, and needs none: the container reaches no more than the user does.
+    fn set_limits(&self, resources: &LinuxResources) -> Result<()> {
+        if !self.state.rootless {
+            return self.manager.apply(resources);
+        }
+        let mut limits = resources.clone();
+        limits.set_devices(None);
+        self.manager.apply(&limits)?;
+        let mut devices = LinuxResources::default();
+        devices.set_devices(resources.devices().clone());
+        match self.manager.apply(&devices) {
+            Err(error) if cgroup::is_refusal(&error) => {
+                log::debug(format!("device rules are left out: {error}"));
+                Ok(())
+            }
+            set => set,
         }
     }
 
@@ -434,6 +494,9 @@ impl Work {
         };
         blueprint.handover.remove_pid_file();
         note(end_cgroup(&self.manager));
+        if let Some(group) = &self.resctrl {
+            note(group.remove());
+        }
         if self.hooks_began {
             hooks::run_poststop(&blueprint.plan.hooks.poststop, &blueprint.hook_state);
         }

@@ -18,6 +18,7 @@ pub mod fuzzing;
 pub mod globals;
 mod handover;
 pub mod hooks;
+pub mod intel_rdt;
 pub mod kill;
 pub mod list;
 mod making;

@@ -51,6 +51,16 @@ pub fn write_map(proc: &Proc, pid: Pid, which: Which, map: &[IdMap]) -> Result<(
     proc.write_pid(pid, which.file(), map_text(map).as_bytes())
 }
 
+/// One map of the calling process's user namespace, its `host` ids those of the namespace above.
+pub fn own_map(proc: &Proc, which: Which) -> Result<Vec<IdMap>> {
+    let text = proc.read_self(which.file(), MAX_BYTES * 4)?;
+    let line = |line: &str| {
+        let mut numbers = line.split_whitespace().map(|number| number.parse().ok());
+        Some(IdMap { container: numbers.next()??, host: numbers.next()??, size: numbers.next()?? })
+    };
+    String::from_utf8_lossy(&text).lines().map(line).collect::<Option<_>>().ok_or(Errno::EINVAL)
+}
+
 /// Takes setgroups(2) from the namespace that `pid` is in, for ever: without privilege there is no gid map
 /// otherwise (CVE-2014-8989).
 pub fn deny_setgroups(proc: &Proc, pid: Pid) -> Result<()> {
@@ -115,6 +125,8 @@ mod tests {
             assert_eq!(words("uid_map"), ["0", "100000", "10", "10", "7", "1"]);
             assert_eq!(words("gid_map"), ["0", "100000", "10"]);
             assert_eq!(may_set_groups(&proc), Ok(true));
+            assert_eq!(own_map(&proc, Which::Uid), Ok(MAP.to_vec()));
+            assert_eq!(own_map(&proc, Which::Gid), Ok(MAP[..1].to_vec()));
         });
     }
 

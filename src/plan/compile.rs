@@ -121,7 +121,9 @@ fn steps(
     steps.add(process::scheduling(process));
     steps.add(process::personality(spec));
     steps.add(process::memory_policy(spec));
-    steps.add(process::confine_and_drop(spec, process, process));
+    let alone = namespaces.joined.is_empty() && namespaces.new.contains(&Kind::User);
+    let let_in = (options.unprivileged && alone).then_some(Action::LetUserIn);
+    steps.add(process::confine_and_drop(spec, process, process, let_in));
 
     // All that can fail has happened; from the commit on, init outlives its parent.
     steps.add([Action::AwaitCommit]);

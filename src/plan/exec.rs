@@ -29,7 +29,7 @@ pub fn exec(spec: &Spec, process: &Process, namespaces: &[Kind], options: &ExecO
     steps.add(process::scheduling(process));
     steps.add(process::personality(spec));
     steps.add(process::memory_policy(spec));
-    steps.add(process::confine_and_drop(spec, process, container));
+    steps.add(process::confine_and_drop(spec, process, container, None));
     // The parent writes the pid file and forwards signals from here on.
     steps.add([Action::AwaitCommit]);
     steps.add([process::execute(process, &[], options.listen_fds, options.preserve_fds)]);

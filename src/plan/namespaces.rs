@@ -59,8 +59,17 @@ pub fn identity(spec: &Spec, namespaces: &Namespaces) -> Vec<Step> {
     let time = namespaces
         .make_time
         .then(|| Action::MakeTimeNamespace { offsets: time_offsets(spec) }.at("/linux/timeOffsets"));
+    let compare =
+        joined_maps(spec, namespaces).map(|maps| Action::CompareIdMaps(maps).at("/linux/uidMappings"));
     let root = namespaces.has_user().then(|| Action::BecomeRoot.at("/linux/uidMappings"));
-    time.into_iter().chain(root).collect()
+    time.into_iter().chain(compare).chain(root).collect()
+}
+
+/// What a config says of a user namespace that it joins; engines say it though they need not.
+fn joined_maps(spec: &Spec, namespaces: &Namespaces) -> Option<IdMaps> {
+    let linux = spec.linux().as_ref().filter(|_| namespaces.joins_user())?;
+    let maps = IdMaps { uids: maps(linux.uid_mappings()), gids: maps(linux.gid_mappings()) };
+    (!maps.uids.is_empty() || !maps.gids.is_empty()).then_some(maps)
 }
 
 fn time_offsets(spec: &Spec) -> Vec<TimeOffset> {

@@ -25,6 +25,8 @@ pub struct Options<'a> {
     pub kcore: bool,
     /// We are in a user namespace ourselves: device nodes cannot be made.
     pub in_user_namespace: bool,
+    /// The caller has rights in the user namespaces that it makes, and in no other.
+    pub unprivileged: bool,
 }
 
 /// What the command line adds to the process.

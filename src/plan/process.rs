@@ -10,7 +10,7 @@ use super::steps::Steps;
 use super::types::{
     Action, Capabilities, CapabilitySets, Command, Credentials, IoClass, Privileged, Step, TerminalSize,
 };
-use crate::bundle::{number_list, path};
+use crate::bundle::{annotations, number_list, path};
 use crate::report::log;
 
 /// umask(2) where the config names none.
@@ -155,7 +155,13 @@ pub fn memory_policy(spec: &Spec) -> Option<Step> {
 /// (prctl, setgroups, setresgid, setresuid, capset, fchown, chdir, getcwd, openat2, read, close, fstat).
 ///
 /// `container` is the config's process: what `process` does not say of umask, exec takes from it.
-pub fn confine_and_drop(spec: &Spec, process: &Process, container: &Process) -> Vec<Step> {
+/// `let_in` comes after the last change of credentials, which would undo it, and before the profile that may forbid it.
+pub fn confine_and_drop(
+    spec: &Spec,
+    process: &Process,
+    container: &Process,
+    let_in: Option<Action>,
+) -> Vec<Step> {
     let filter = seccomp::of(spec).map(|_| Action::LoadSeccomp.at("/linux/seccomp"));
     let (early, late) = match process.no_new_privileges().unwrap_or(false) {
         true => (None, filter),
@@ -165,19 +171,21 @@ pub fn confine_and_drop(spec: &Spec, process: &Process, container: &Process) -> 
     steps.add(selinux(process));
     steps.add(early);
     steps.add(bounding(process));
-    steps.add([credentials(process.user(), container.user().umask())]);
+    steps.add([credentials(spec, process.user(), container.user().umask())]);
     steps.add(capabilities(process));
     steps.add([Action::ChangeDirectory(path::clean(process.cwd())).at("/process/cwd")]);
     steps.add([Action::ResolveExecutable.at("/process/args/0")]);
+    steps.add(let_in);
     steps.add(late);
     steps.0
 }
 
-fn credentials(user: &User, default_umask: Option<u32>) -> Step {
+fn credentials(spec: &Spec, user: &User, default_umask: Option<u32>) -> Step {
+    let groups = user.additional_gids().clone().unwrap_or_default();
     let credentials = Credentials {
         uid: user.uid(),
         gid: user.gid(),
-        groups: Some(user.additional_gids().clone().unwrap_or_default()),
+        groups: (!annotations::keep_groups(spec)).then_some(groups),
         umask: user.umask().or(default_umask).unwrap_or(UMASK),
     };
     Action::SetCredentials(credentials).at("/process/user")

@@ -7,9 +7,9 @@ use oci_spec::runtime::{Mount as SpecMount, Spec};
 use super::cgroup_mount::cgroup_mount;
 use super::namespaces::maps;
 use super::options::Options;
-use super::types::{Action, FsOption, IdMaps, Mount, MountIdmap, MountSource, Step};
+use super::types::{Action, FsOption, IdMaps, Mount, MountIdmap, MountSource, SourceLink, Step};
 use crate::bundle::mount_options::{self, MountOptions};
-use crate::bundle::{namespaces as wanted, path};
+use crate::bundle::{annotations, namespaces as wanted, path};
 use crate::linux::mount::{Attr, Attributes, Propagation};
 use crate::linux::namespace::Kind;
 use crate::report::log;
@@ -58,8 +58,10 @@ fn mount(entry: &SpecMount, spec: &Spec, options: &Options) -> (Mount, bool) {
         must_clear: if changes_existing { parsed.clear } else { Attr::empty() },
         propagation: parsed.propagation.clone(),
         idmap: idmap(entry, &parsed),
+        target_nofollow: parsed.target_nofollow,
         plain_directory: is_filesystem(&source, &["proc", "sysfs"]),
         label: label(spec, &source),
+        label_option: annotations::mount_context(spec).unwrap_or(annotations::MOUNT_CONTEXTS[0]),
         target,
         source,
     };
@@ -97,7 +99,12 @@ fn source(entry: &SpecMount, parsed: &MountOptions, spec: &Spec, options: &Optio
     }
     if let Some(recursive) = parsed.bind {
         // Join keeps an absolute source as it is. No cleaning: `link/..` is the kernel's to resolve.
-        return bind(options.bundle.join(source), recursive, options.rootfs);
+        let link = match (parsed.copy_symlink, parsed.source_nofollow) {
+            (true, _) => SourceLink::Copy,
+            (false, true) => SourceLink::Mount,
+            (false, false) => SourceLink::Follow,
+        };
+        return bind(options.bundle.join(source), recursive, link, options.rootfs);
     }
     match kind {
         "" | "none" if !parsed.propagation.is_empty() => MountSource::PropagationOnly,
@@ -123,10 +130,10 @@ fn instead(kind: &str, spec: &Spec, options: &Options) -> Option<PathBuf> {
     (foreign && !wanted::is_new(spec, shown)).then(|| PathBuf::from(host))
 }
 
-fn bind(source: PathBuf, recursive: bool, rootfs: &Path) -> MountSource {
+fn bind(source: PathBuf, recursive: bool, link: SourceLink, rootfs: &Path) -> MountSource {
     match path::inside(&source, rootfs) {
-        Some(source) if source != Path::new("/") => MountSource::BindInside { source, recursive },
-        _ => MountSource::Bind { source, recursive },
+        Some(source) if source != Path::new("/") => MountSource::BindInside { source, recursive, link },
+        _ => MountSource::Bind { source, recursive, link },
     }
 }
 
@@ -218,14 +225,20 @@ fn notify(directory: &Path) -> Step {
     let set = Attr::RDONLY.union(Attr::NOSUID).union(Attr::NODEV).union(Attr::NOEXEC);
     let mount = Mount {
         target: PathBuf::from(NOTIFY),
-        source: MountSource::Bind { source: directory.to_path_buf(), recursive: false },
+        source: MountSource::Bind {
+            source: directory.to_path_buf(),
+            recursive: false,
+            link: SourceLink::Follow,
+        },
         attributes: complete(Attributes { set, ..Attributes::default() }),
         recursive_attributes: Attributes::default(),
         must_clear: Attr::empty(),
         propagation: Vec::new(),
         idmap: None,
+        target_nofollow: false,
         plain_directory: false,
         label: None,
+        label_option: annotations::MOUNT_CONTEXTS[0],
     };
     Action::Mount(Box::new(mount)).into()
 }

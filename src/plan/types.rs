@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use oci_spec::runtime::{Hook, LinuxIntelRdt, LinuxResources, Scheduler};
 use serde::Serialize;
 
+use crate::bundle::annotations::MOUNT_CONTEXTS;
 pub use crate::bundle::mount_options::FsOption;
 use crate::linux::device;
 use crate::linux::mount::{Attr, Attributes, Propagation};
@@ -186,6 +187,8 @@ pub enum Action {
     MakeTimeNamespace {
         offsets: Vec<TimeOffset>,
     },
+    /// The maps of the user namespace that was joined must be these, which the config has beside its path.
+    CompareIdMaps(IdMaps),
     /// Root of the user namespace: what init makes from here on belongs to the container.
     BecomeRoot,
     /// setns to a namespace that the parent opened (`Plan::joined_namespaces`).
@@ -288,6 +291,9 @@ pub enum Action {
     ChangeDirectory(PathBuf),
     /// HOME from the container's passwd if env has none, then find args[0] on env's PATH.
     ResolveExecutable,
+    /// The caller's environment goes, and init becomes dumpable: its user, who has no rights but in the container's user
+    /// namespace, can enter the container before it is started. Nobody else is in it by then.
+    LetUserIn,
     /// Tell the parent that all is made; wait for its commit.
     AwaitCommit,
     /// Wait on the fifo for `trug start`.
@@ -327,7 +333,7 @@ pub struct TerminalSize {
 pub struct Credentials {
     pub uid: u32,
     pub gid: u32,
-    /// None keeps the caller's groups (where setgroups is denied).
+    /// None keeps the caller's (run.oci.keep_original_groups).
     pub groups: Option<Vec<u32>>,
     pub umask: u32,
 }
@@ -404,20 +410,58 @@ pub struct Mount {
     pub propagation: Vec<Propagation>,
     /// mounts[].uidMappings/gidMappings, or `idmap`/`ridmap`.
     pub idmap: Option<MountIdmap>,
+    /// Where it lands on a symlink, that itself is the target, and must be there (`dest-nofollow`).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub target_nofollow: bool,
     /// The target and its parents must be plain directories, never symlinks (proc and sysfs).
     pub plain_directory: bool,
-    /// SELinux mount label: the option `context`, but for mqueue, which takes none: there it is the
+    /// SELinux mount label: the value of the option `label_option`, but for mqueue, which takes none: there it is the
     /// label of the root directory.
     pub label: Option<String>,
+    /// `context`, or another of bundle::annotations::MOUNT_CONTEXTS.
+    #[serde(skip_serializing_if = "is_usual_label")]
+    pub label_option: &'static str,
+}
+
+fn is_usual_label(option: &&'static str) -> bool {
+    *option == MOUNT_CONTEXTS[0]
+}
+
+/// What becomes of a bind's source that is a symlink.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub enum SourceLink {
+    /// What it names is mounted.
+    #[default]
+    Follow,
+    /// It is mounted itself (`src-nofollow`).
+    Mount,
+    /// One like it is made at the target, and nothing is mounted (`copy-symlink`).
+    Copy,
+}
+
+impl SourceLink {
+    fn is_followed(&self) -> bool {
+        *self == Self::Follow
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub enum MountSource {
     /// A clone of a host path, made by the parent before the fork.
-    Bind { source: PathBuf, recursive: bool },
+    Bind {
+        source: PathBuf,
+        recursive: bool,
+        #[serde(skip_serializing_if = "SourceLink::is_followed")]
+        link: SourceLink,
+    },
     /// A clone of a container path, made by the step: the config names a source below the root
     /// filesystem, and that must show what earlier steps mounted there.
-    BindInside { source: PathBuf, recursive: bool },
+    BindInside {
+        source: PathBuf,
+        recursive: bool,
+        #[serde(skip_serializing_if = "SourceLink::is_followed")]
+        link: SourceLink,
+    },
     /// A new filesystem. A tmpfs without `mode` among its options takes the mode of the directory it
     /// covers, if that is there already. An empty `source` is not given to the kernel.
     /// Where the kernel refuses it (EPERM: a user namespace that does not own what it shows), the host's tree

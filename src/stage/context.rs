@@ -34,6 +34,8 @@ pub struct Prepared {
 pub struct Trees {
     /// Of binds and of the host's devices, by step index.
     pub sources: BTreeMap<usize, OwnedFd>,
+    /// What symlinks name that are to be made in the place of a bind (`copy-symlink`), by step index.
+    pub links: BTreeMap<usize, PathBuf>,
     /// Of the root filesystem.
     pub rootfs: Option<RootTree>,
     /// Of the host's /dev/null, to mask files with.
@@ -123,6 +125,8 @@ pub struct Context {
     pub in_cwd: bool,
     /// The cwd, opened before a filter could forbid that.
     pub cwd: Option<OwnedFd>,
+    /// Whether setgroups(2) is allowed in here, once it was looked up: before a filter, while /proc is held.
+    pub may_set_groups: Option<bool>,
     /// A seccomp filter is in force: descriptors have been closed, and few calls are sure to be allowed.
     pub filtered: bool,
     /// The parent said commit: failures now go by the gate.

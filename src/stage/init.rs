@@ -42,9 +42,10 @@ fn carry_out_all(context: &mut Context, steps: &[Step]) -> Result<Never> {
     log::debug("child process in init()");
     trace::enter_init();
     trace::done("clone3");
-    context.channel.expect(ToInit::Placed)?;
+    let cgroup = context.channel.expect_with(ToInit::Placed)?.pop();
+    context.prepared.cgroups.extend(cgroup.map(|tree| (String::new(), tree)));
     trace::done("wait to be placed");
-    enter_container(context)?;
+    enter_container(context, steps)?;
     // runc's words, which people look for in a debug log.
     log::debug("nsexec container setup: in the container's own namespaces, but for those that are joined");
     for (index, step) in steps.iter().enumerate() {
@@ -71,10 +72,10 @@ fn label(step: &Step) -> String {
 
 /// For exec: into the namespaces of the container's init, all at once. Its pid namespace is ours
 /// already: the parent joined that for us.
-fn enter_container(context: &mut Context) -> Result<()> {
+fn enter_container(context: &mut Context, steps: &[Step]) -> Result<()> {
     match context.enter.take() {
         None => return Ok(()),
-        Some(Enter::Arrived) => user_namespace::become_root(context)?,
+        Some(Enter::Arrived) => user_namespace::become_root(context, steps)?,
         Some(Enter::Join(init, kinds)) => {
             let kinds: Vec<_> = kinds.into_iter().filter(|kind| *kind != namespace::Kind::Pid).collect();
             if !kinds.is_empty() {
@@ -94,9 +95,10 @@ fn enter_container(context: &mut Context) -> Result<()> {
 fn carry_out(context: &mut Context, index: usize, step: &Step, steps: &[Step]) -> Result<()> {
     match &step.action {
         Action::MakeTimeNamespace { offsets } => time_namespace::make(context, offsets),
+        Action::CompareIdMaps(maps) => user_namespace::compare_maps(context, maps),
         Action::BecomeRoot => {
             rootfs::find_place(context)?;
-            user_namespace::become_root(context)
+            user_namespace::become_root(context, steps)
         }
         Action::JoinNamespace(kind) => join_namespace(context, *kind),
         Action::UnshareCgroupNamespace => {
@@ -165,6 +167,7 @@ fn carry_out(context: &mut Context, index: usize, step: &Step, steps: &[Step]) -
         Action::ChangeDirectory(path) => process::change_directory(context, path),
         Action::ResolveExecutable => process::resolve_executable(context, steps),
 
+        Action::LetUserIn => user_namespace::let_user_in(),
         Action::AwaitCommit => await_commit(context, steps),
         Action::AwaitStart => await_start(context),
         Action::RunStartContainerHooks(hooks) => {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -20,7 +20,8 @@ use crate::linux::procfs::Proc;
 use crate::linux::{capability, device, userns};
 use crate::plan::seccomp::Filter;
 use crate::plan::{
-    Action, CgroupMount, Device, EnterRoot, IdMaps, Mount, MountIdmap, MountSource, Plan, Rootfs, Step,
+    Action, CgroupMount, Device, EnterRoot, IdMaps, Mount, MountIdmap, MountSource, Plan, Rootfs, SourceLink,
+    Step,
 };
 use crate::report::{Code, Context as _, Error, Result};
 
@@ -35,9 +36,18 @@ pub fn prepare(plan: &Plan, filter: Option<Filter>, proc: &Proc) -> Result<Prepa
         prepared.namespaces.insert(joined.kind, file);
     }
     prepare_idmaps(plan, &mut prepared, proc)?;
-    match may_clone_mounts() {
-        true => prepared.trees = open_trees(&plan.rootfs, &plan.steps, &prepared.idmaps)?,
-        false => prepared.unopened = Some(plan.rootfs.clone()),
+    let opened = match may_clone_mounts() {
+        true => open_trees(&plan.rootfs, &plan.steps, &prepared.idmaps).map(Some),
+        false => Ok(None),
+    };
+    match opened {
+        Ok(Some(trees)) => prepared.trees = trees,
+        Ok(None) => prepared.unopened = Some(plan.rootfs.clone()),
+        // Rights in a user namespace that does not own the mounts around us (`unshare --user` alone).
+        Err(error) if error.errno() == Some(Errno::EPERM) && plan.new_namespaces.contains(&Kind::User) => {
+            prepared.unopened = Some(plan.rootfs.clone());
+        }
+        Err(error) => return Err(error),
     }
     Ok(prepared)
 }
@@ -51,6 +61,10 @@ pub fn open_trees(rootfs: &Rootfs, steps: &[Step], idmaps: &BTreeMap<usize, Owne
     let mut trees = Trees::default();
     open_rootfs(rootfs, &mut trees).at("/root/path")?;
     for (index, step) in steps.iter().enumerate() {
+        if let Some(target) = link_to_copy(&step.action) {
+            trees.links.insert(index, target);
+            continue;
+        }
         let opened = open_source(&step.action, rootfs.propagation, idmaps.get(&index));
         let opened = match &step.pointer {
             Some(pointer) => opened.at(pointer.clone()),
@@ -67,16 +81,17 @@ pub fn open_trees(rootfs: &Rootfs, steps: &[Step], idmaps: &BTreeMap<usize, Owne
 }
 
 /// Clones the container's cgroup directories, for plans that bind them. They must exist by now. Without cgroups of
-/// its own, the container is shown those of the caller.
-pub fn prepare_cgroups<'a>(
+/// its own, the container is shown those of the caller. None where it is init that opens trees.
+pub fn cgroups<'a>(
     plan: &Plan,
-    prepared: &mut Prepared,
+    openable: bool,
     directory_of: impl Fn(&str) -> Option<&'a Path>,
-) -> Result<()> {
-    match may_clone_mounts() {
-        true => open_cgroups(&plan.steps, plan.has_user_namespace(), &mut prepared.cgroups, directory_of),
-        false => Ok(()),
+) -> Result<BTreeMap<String, OwnedFd>> {
+    let mut opened = BTreeMap::new();
+    if openable {
+        open_cgroups(&plan.steps, plan.has_user_namespace(), &mut opened, directory_of)?;
     }
+    Ok(opened)
 }
 
 /// The same, by init.
@@ -191,6 +206,16 @@ fn open_rootfs(rootfs: &Rootfs, trees: &mut Trees) -> Result<()> {
     Ok(())
 }
 
+/// What a symlink of the host names that a container gets as it is.
+fn link_to_copy(action: &Action) -> Option<PathBuf> {
+    let Action::Mount(mount) = action else { return None };
+    match &mount.source {
+        // What is no symlink is mounted as ever.
+        MountSource::Bind { source, link: SourceLink::Copy, .. } => std::fs::read_link(source).ok(),
+        _ => None,
+    }
+}
+
 fn open_source(
     action: &Action,
     propagation: Propagation,
@@ -223,11 +248,17 @@ fn open_device(node: &Device) -> Result<OwnedFd> {
 
 fn open_mount(plan: &Mount, propagation: Propagation, idmap: Option<&OwnedFd>) -> Result<Option<OwnedFd>> {
     let (source, recursive) = match &plan.source {
-        MountSource::Bind { source, recursive } => (source, *recursive),
+        MountSource::Bind { source, recursive, .. } => (source, *recursive),
         MountSource::Filesystem { instead: Some(host), .. } => (host, true),
         _ => return Ok(None),
     };
-    let tree = match mount::open_tree_clone(here(), source, recursive) {
+    let cloned = match &plan.source {
+        MountSource::Bind { link: SourceLink::Mount, .. } => {
+            mount::open_tree_clone_nofollow(here(), source, recursive)
+        }
+        _ => mount::open_tree_clone(here(), source, recursive),
+    };
+    let tree = match cloned {
         Ok(tree) => tree,
         // Only where the filesystem itself cannot be mounted will it be missed.
         Err(_) if matches!(plan.source, MountSource::Filesystem { .. }) => return Ok(None),

@@ -17,9 +17,9 @@ use crate::fail;
 use crate::linux::namespace::Kind;
 use crate::linux::procfs::Proc;
 use crate::linux::userns::{self, IdMap, Which};
-use crate::linux::{capability, credentials, process, rlimit, spawn};
-use crate::plan::{Action, IdMaps, Privileged};
-use crate::report::{Code, Context as _, Result};
+use crate::linux::{capability, credentials, environment, process, rlimit, spawn};
+use crate::plan::{Action, IdMaps, Privileged, Step};
+use crate::report::{Code, Context as _, Result, log};
 
 /// Whether this process may write any map for a child. If not, the child must be dumpable for its own user.
 pub fn may_write_maps() -> bool {
@@ -101,9 +101,29 @@ fn find_tool(name: &str) -> Option<PathBuf> {
         .find(|file| process::is_executable(file).is_ok())
 }
 
+/// What the config says of the namespace that was joined must be so: its ids are counted on elsewhere.
+pub fn compare_maps(context: &Context, expected: &IdMaps) -> Result<()> {
+    let sorted = |mut map: Vec<IdMap>| {
+        map.sort();
+        map
+    };
+    for (which, map) in [(Which::Uid, &expected.uids), (Which::Gid, &expected.gids)] {
+        let own = userns::own_map(&context.proc, which).context("read the id map of the user namespace")?;
+        if sorted(own) != sorted(map.clone()) {
+            fail!(
+                Code::InvalidConfig,
+                "user namespaces enabled, but both namespace path and non-matching mapping specified -- you may only \
+                 provide one"
+            );
+        }
+    }
+    log::debug("the config has both a user namespace to join and its mappings");
+    Ok(())
+}
+
 /// Root of the namespace. What is made from here on belongs to the container.
-pub fn become_root(context: &Context) -> Result<()> {
-    if userns::may_set_groups(&context.proc).context("read /proc/self/setgroups")? {
+pub fn become_root(context: &Context, steps: &[Step]) -> Result<()> {
+    if !keeps_groups(steps) && userns::may_set_groups(&context.proc).context("read /proc/self/setgroups")? {
         credentials::set_groups(&[]).context("leave the caller's groups")?;
     }
     match credentials::set_ids(0, 0) {
@@ -118,6 +138,20 @@ pub fn become_root(context: &Context) -> Result<()> {
     // Both were undone by the change of user (`man 2 prctl`), or never done.
     process::set_dumpable(false).context("become undumpable")?;
     process::set_parent_death_signal(Some(Signal::SIGKILL)).context("tie init to its parent")
+}
+
+/// What the kernel keeps a user from by a process that is not dumpable is not only to trace it, but to join its
+/// namespaces (`man 2 ptrace`, PTRACE_MODE_READ), unless its program was executed in the user's own namespace.
+pub fn let_user_in() -> Result<()> {
+    environment::erase();
+    process::set_dumpable(true).context("become dumpable")
+}
+
+/// Whether the caller's groups are to stay to the end.
+fn keeps_groups(steps: &[Step]) -> bool {
+    steps.iter().any(
+        |step| matches!(&step.action, Action::SetCredentials(credentials) if credentials.groups.is_none()),
+    )
 }
 
 /// oom_score_adj: lowering it takes a right that no user namespace gives.
@@ -160,9 +194,17 @@ pub fn obstacle(proc: &Proc, namespaces: &[Kind]) -> Option<String> {
         let text = proc.read(&format!("sys/{name}"), 64).ok()?;
         String::from_utf8(text).ok()?.trim().parse::<u64>().ok()
     };
+    explain(switch, namespaces)
+}
+
+/// The same by what each switch of /proc/sys says.
+fn explain(switch: impl Fn(&str) -> Option<u64>, namespaces: &[Kind]) -> Option<String> {
     if namespaces.contains(&Kind::User) {
         if switch("user/max_user_namespaces") == Some(0) {
-            return Some("user namespaces are switched off: sysctl user.max_user_namespaces is 0".to_owned());
+            return Some(
+                "user namespaces are switched off: sysctl user.max_user_namespaces is 0; set it to some thousands"
+                    .to_owned(),
+            );
         }
         if switch("kernel/unprivileged_userns_clone") == Some(0) {
             return Some(
@@ -188,6 +230,26 @@ pub fn obstacle(proc: &Proc, namespaces: &[Kind]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_keeps_users_from_namespaces_is_explained_with_what_to_do() {
+        let told = |set: &'static [(&str, u64)], namespaces: &[Kind]| {
+            let switch = |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+            explain(switch, namespaces).unwrap()
+        };
+        let user = [Kind::User];
+        let off = told(&[("user/max_user_namespaces", 0)], &user);
+        assert!(off.contains("sysctl user.max_user_namespaces is 0"), "{off}");
+        let debian = told(&[("user/max_user_namespaces", 9), ("kernel/unprivileged_userns_clone", 0)], &user);
+        assert!(debian.contains("set sysctl kernel.unprivileged_userns_clone=1"), "{debian}");
+        let ubuntu = told(&[("kernel/apparmor_restrict_unprivileged_userns", 1)], &user);
+        assert!(ubuntu.contains("load a profile with `userns,` for /"), "{ubuntu}");
+        assert!(ubuntu.contains("kernel.apparmor_restrict_unprivileged_userns=0"), "{ubuntu}");
+        assert!(told(&[], &user).contains("a limit in /proc/sys/user/max_*_namespaces is reached"));
+        // None of these switches matters to who makes no user namespace.
+        let plain = told(&[("user/max_user_namespaces", 0)], &[Kind::Pid]);
+        assert!(plain.contains("the caller lacks CAP_SYS_ADMIN"), "{plain}");
+    }
 
     #[test]
     fn the_callers_own_id_alone_needs_no_tool() {

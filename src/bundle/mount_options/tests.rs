@@ -15,14 +15,14 @@ fn the_table_is_sorted_and_says_each_name_once() {
 }
 
 #[test]
-fn runcs_sixty_options_are_listed() {
-    let runc = "async atime bind defaults dev diratime dirsync exec iversion lazytime loud mand noatime nodev \
+fn runcs_sixty_options_and_three_of_cruns_are_listed() {
+    let runc = "async atime bind copy-symlink defaults dest-nofollow dev diratime dirsync exec iversion lazytime loud mand noatime nodev \
                 nodiratime noexec noiversion nolazytime nomand norelatime nostrictatime nosuid nosymfollow private \
                 ratime rbind rdev rdiratime relatime remount rexec rnoatime rnodev rnodiratime rnoexec rnorelatime \
                 rnostrictatime rnosuid rnosymfollow ro rprivate rrelatime rro rrw rshared rslave rstrictatime rsuid \
-                rsymfollow runbindable rw shared silent slave strictatime suid symfollow sync tmpcopyup unbindable";
+                rsymfollow runbindable rw shared silent slave src-nofollow strictatime suid symfollow sync tmpcopyup unbindable";
     assert_eq!(names(), runc.split_whitespace().collect::<Vec<_>>());
-    assert_eq!(names().len(), 60);
+    assert_eq!(names().len(), 63);
 }
 
 #[test]

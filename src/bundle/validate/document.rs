@@ -3,7 +3,7 @@
 use oci_spec::runtime::Spec;
 
 use super::findings::{Findings, check_text};
-use crate::bundle::pointer;
+use crate::bundle::{annotations, pointer};
 
 pub fn check(spec: &Spec, findings: &mut Findings) {
     check_version(spec.version(), findings);
@@ -19,6 +19,10 @@ pub fn check(spec: &Spec, findings: &mut Findings) {
             findings.add("/annotations/", "annotation keys must not be empty");
         }
         check_text(value, pointer::member("/annotations", key), findings);
+    }
+    if annotations::mount_context(spec).is_none() {
+        let text = format!("it is one of {}", annotations::MOUNT_CONTEXTS.join(", "));
+        findings.add(pointer::member("/annotations", annotations::MOUNT_CONTEXT_TYPE), text);
     }
 }
 

@@ -4,6 +4,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use crate::linux::procfs::Proc;
+use crate::linux::resctrl::Resctrl;
+
 /// What this host has.
 #[derive(Debug, Clone, Copy)]
 pub struct Host {
@@ -11,6 +14,26 @@ pub struct Host {
     pub apparmor: bool,
     /// One cgroup hierarchy, of version 2.
     pub unified_cgroups: bool,
+    pub resctrl: ResctrlFacts,
+}
+
+/// What the resctrl filesystem of this host can do.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ResctrlFacts {
+    pub mounted: bool,
+    /// Cache allocation (info/L3).
+    pub cache: bool,
+    /// Memory bandwidth allocation (info/MB).
+    pub bandwidth: bool,
+}
+
+impl ResctrlFacts {
+    pub fn look() -> Self {
+        // One that cannot be looked for is not there; a config that needs it is refused for that.
+        let found = Proc::open().and_then(|proc| Resctrl::find(&proc)).ok().flatten();
+        let has = |resource: &str| found.as_ref().is_some_and(|resctrl| resctrl.has(resource));
+        Self { mounted: found.is_some(), cache: has("L3"), bandwidth: has("MB") }
+    }
 }
 
 impl Host {
@@ -19,6 +42,8 @@ impl Host {
             selinux: Path::new("/sys/fs/selinux/enforce").exists(),
             apparmor: has_apparmor(),
             unified_cgroups: Path::new("/sys/fs/cgroup/cgroup.controllers").exists(),
+            // Most configs do not ask.
+            resctrl: ResctrlFacts::default(),
         }
     }
 }

@@ -8,13 +8,14 @@ use oci_spec::runtime::{Process, Spec};
 
 use crate::report::Result;
 use findings::Findings;
-use host::Host;
+use host::{Host, ResctrlFacts};
 
 mod devices;
 mod document;
 mod findings;
 mod hooks;
 mod host;
+mod intel_rdt;
 mod mounts;
 mod namespaces;
 mod net_devices;
@@ -24,7 +25,6 @@ mod resources;
 mod scheduling;
 mod seccomp;
 mod sysctl;
-mod unsupported;
 mod user_namespace;
 
 /// Facts of the call that validation needs besides the config.
@@ -38,7 +38,11 @@ pub struct Situation {
 
 /// Refuses with every finding named (`message [pointer]`), the first as the error's pointer.
 pub fn spec(spec: &Spec, situation: Situation) -> Result<()> {
-    spec_on(spec, situation, &Host::look()).refuse()
+    let mut host = Host::look();
+    if spec.linux().as_ref().is_some_and(|linux| linux.intel_rdt().is_some()) {
+        host.resctrl = ResctrlFacts::look();
+    }
+    spec_on(spec, situation, &host).refuse()
 }
 
 /// The process part alone, for exec. `pointer`: where it is in config.json; empty for a file of its own.
@@ -67,7 +71,7 @@ fn spec_on(spec: &Spec, situation: Situation, host: &Host) -> Findings {
     process::check_mount_label(spec, host, &mut findings);
     scheduling::memory_policy(spec, &mut findings);
     net_devices::check(spec, situation, &mut findings);
-    unsupported::check(spec, &mut findings);
+    intel_rdt::check(spec, host, &mut findings);
     findings
 }
 

@@ -38,6 +38,10 @@ fn check_kind(mount: &Mount, options: &MountOptions, at: &str, findings: &mut Fi
     if options.bind.is_some() {
         return check_bind(mount, options, at, findings);
     }
+    if options.copy_symlink || options.source_nofollow || options.target_nofollow {
+        let text = "`copy-symlink`, `src-nofollow` and `dest-nofollow` are options of bind mounts";
+        findings.add(format!("{at}/options"), text);
+    }
     let changes = options.remount || !options.propagation.is_empty();
     match kind {
         // The kernel has no filesystem `bind`: it is the option that counts (config.md#linux-mount-options).
@@ -55,6 +59,10 @@ fn check_bind(mount: &Mount, options: &MountOptions, at: &str, findings: &mut Fi
             "{text}: {}",
             options.data.iter().map(|it| it.key.as_str()).collect::<Vec<_>>().join(" ")
         );
+        findings.add(format!("{at}/options"), text);
+    }
+    if options.copy_symlink && (options.source_nofollow || options.target_nofollow) {
+        let text = "`copy-symlink` is mutually exclusive with `src-nofollow` and `dest-nofollow`";
         findings.add(format!("{at}/options"), text);
     }
     let has_source = mount.source().as_ref().is_some_and(|source| !source.as_os_str().is_empty());

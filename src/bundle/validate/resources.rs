@@ -84,9 +84,20 @@ fn check_pairs(resources: &LinuxResources, findings: &mut Findings) {
         }
     }
     for (index, limit) in resources.hugepage_limits().iter().flatten().enumerate() {
-        if limit.page_size().is_empty() || limit.page_size().contains(['/', '\0']) {
-            let at = format!("/linux/resources/hugepageLimits/{index}/pageSize");
-            findings.add(at, format!("invalid huge page size {:?}", limit.page_size()));
+        let at = format!("/linux/resources/hugepageLimits/{index}");
+        if !is_page_size(limit.page_size()) {
+            findings.add(format!("{at}/pageSize"), format!("invalid huge page size {:?}", limit.page_size()));
+        }
+        if limit.limit() < 0 {
+            findings.add(format!("{at}/limit"), format!("{} is no number of bytes", limit.limit()));
         }
     }
+}
+
+/// `2MB`, as the kernel names them (config-linux.md#huge-page-limits).
+fn is_page_size(text: &str) -> bool {
+    let number = ["KB", "MB", "GB"].iter().find_map(|unit| text.strip_suffix(unit));
+    number.is_some_and(|number| {
+        !number.starts_with('0') && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }

@@ -26,7 +26,7 @@ use crate::linux::procfs::Proc;
 use crate::linux::{fd, inherited};
 use crate::plan::{Plan, compile};
 use crate::report::{Code, Context, Error, Result, log};
-use crate::stage::external;
+use crate::stage::{external, user_namespace};
 
 /// Where callers look for it.
 const LOG: &str = "dump.log";
@@ -181,6 +181,7 @@ fn plan_of(container: &Container, state: &State, spec: &oci_spec::runtime::Spec)
         cgroup_after_clone: state.systemd_cgroup,
         kcore: false,
         in_user_namespace: in_user_namespace()?,
+        unprivileged: !user_namespace::may_write_maps(),
     };
     let plan = compile::container(spec, &options)?;
     require_own_mounts(&plan)?;

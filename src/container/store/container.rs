@@ -9,8 +9,9 @@ use nix::sys::stat::{Mode, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, mkfifoat, unlinkat};
 use serde::{Deserialize, Serialize};
 
-use super::{CGROUP_FILE, CONFIG_FILE, ContainerId, START_FIFO, STATE_FILE, files, not_found};
+use super::{CGROUP_FILE, CONFIG_FILE, ContainerId, RESCTRL_FILE, START_FIFO, STATE_FILE, files, not_found};
 use crate::cgroup::{Location, Manager};
+use crate::container::intel_rdt::Group;
 use crate::container::state::{Phase, ProcessId, State, Status};
 use crate::fail;
 use crate::linux::procfs::Proc;
@@ -22,6 +23,7 @@ const STATE_LIMIT: usize = 16 << 20;
 /// The loader's own limit for a config.
 const CONFIG_LIMIT: usize = 64 << 20;
 const CGROUP_LIMIT: usize = 1 << 20;
+const RESCTRL_LIMIT: usize = 1 << 20;
 
 /// An open container directory.
 pub struct Container {
@@ -38,6 +40,14 @@ struct CgroupRecord {
     /// After a reboot the same path can be another's cgroup.
     boot_id: String,
     cgroup: Location,
+}
+
+/// The content of resctrl.json.
+#[derive(Serialize, Deserialize)]
+struct ResctrlRecord {
+    /// After a reboot all groups are gone.
+    boot_id: String,
+    group: Group,
 }
 
 impl Container {
@@ -157,6 +167,31 @@ impl Container {
         (record.boot_id == boot_id).then_some(record.cgroup)
     }
 
+    /// Writes the resctrl group down, before it is made and whenever it changes.
+    pub fn record_resctrl(&self, group: &Group) -> Result<()> {
+        let proc = Proc::open().context("open /proc")?;
+        let boot_id = host::boot_id(&proc).context("read the boot id")?;
+        let record = ResctrlRecord { boot_id, group: group.clone() };
+        self.replace(RESCTRL_FILE, &serde_json::to_vec(&record).context("encode the resctrl group")?)
+    }
+
+    /// The resctrl group: None for a container without one, or one of an earlier boot.
+    ///
+    /// # Errors
+    /// A record that cannot be read.
+    pub fn recorded_resctrl(&self) -> Result<Option<Group>> {
+        let reading = || format!("read {:?}", self.path.join(RESCTRL_FILE));
+        let bytes = match files::read(self.directory(), RESCTRL_FILE, RESCTRL_LIMIT) {
+            Err(Errno::ENOENT) => return Ok(None),
+            read => read.with_context(reading)?,
+        };
+        let record: ResctrlRecord =
+            serde_json::from_slice(&bytes).code(Code::InvalidConfig).with_context(reading)?;
+        let proc = Proc::open().context("open /proc")?;
+        let boot_id = host::boot_id(&proc).context("read the boot id")?;
+        Ok((record.boot_id == boot_id).then_some(record.group))
+    }
+
     /// Keeps the config as it is now: the bundle's may change later, the container's may not
     /// (runtime-spec runtime.md#lifecycle).
     pub fn freeze_config(&self, raw: &[u8]) -> Result<()> {
@@ -204,7 +239,7 @@ impl Container {
         let removing = || format!("remove {:?}", self.path);
         // The record first: without it, what is left half-way points at no cgroup, which could be
         // another container's by then. Then the state: what is left is no container.
-        for name in [CGROUP_FILE, STATE_FILE] {
+        for name in [CGROUP_FILE, RESCTRL_FILE, STATE_FILE] {
             let name = CString::new(name).with_context(removing)?;
             files::remove(self.directory(), &name).with_context(removing)?;
         }

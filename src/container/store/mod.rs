@@ -28,10 +28,15 @@ use crate::report::{Code, Context, Error, Result};
 pub const STATE_FILE: &str = "state.json";
 /// Where the cgroup is, and no more: what a damaged state.json leaves to clean up by.
 pub const CGROUP_FILE: &str = "cgroup.json";
+/// The resctrl group, where there is one.
+pub const RESCTRL_FILE: &str = "resctrl.json";
 /// The config in force: the bundle's, as it was at create.
 pub const CONFIG_FILE: &str = "config.json";
 /// The gate that `start` opens; it is gone once that has happened.
 pub const START_FIFO: &str = "exec.fifo";
+
+/// For a user without a place for containers.
+const NO_PLACE: &str = "set XDG_RUNTIME_DIR to a directory of your own, or give one with --root";
 
 const DIRECTORY: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
 
@@ -51,7 +56,11 @@ impl Store {
             .recursive(true)
             .mode(0o700)
             .create(root)
-            .with_context(|| format!("make root directory {root:?}"))?;
+            .with_context(|| format!("make root directory {root:?}"))
+            .map_err(|error| match error.errno() {
+                Some(Errno::EACCES) => error.hint(NO_PLACE),
+                _ => error,
+            })?;
         match Self::open_existing(root)? {
             Some(store) => Ok(store),
             None => fail!(Code::System, "root directory {root:?} was removed just now"),
@@ -63,9 +72,9 @@ impl Store {
         match open(root, DIRECTORY, Mode::empty()) {
             Ok(directory) => Ok(Some(Self { directory, path: root.to_owned() })),
             Err(Errno::ENOENT) => Ok(None),
-            Err(errno @ Errno::EACCES) => Err(errno)
-                .with_context(|| format!("open root directory {root:?}"))
-                .hint("set XDG_RUNTIME_DIR to a directory of your own, or give one with --root"),
+            Err(errno @ Errno::EACCES) => {
+                Err(errno).with_context(|| format!("open root directory {root:?}")).hint(NO_PLACE)
+            }
             Err(errno) => Err(errno).with_context(|| format!("open root directory {root:?}")),
         }
     }

@@ -6,21 +6,20 @@
 pub mod merge;
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use oci_spec::runtime::LinuxResources;
 
+use super::intel_rdt::Group;
 use super::state::{State, Status};
-use super::store::ContainerId;
+use super::store::{Container, ContainerId};
 use super::{Globals, Held, hold};
 use crate::bundle::resources;
 use crate::cgroup::Manager;
 use crate::fail;
+use crate::linux::procfs::Proc;
+use crate::linux::resctrl::Resctrl;
 use crate::report::{Code, Context, Result, log};
-
-/// Where the kernel shows that it can partition the cache, and memory bandwidth.
-const CACHE_INFO: &str = "/sys/fs/resctrl/info/L3";
-const BANDWIDTH_INFO: &str = "/sys/fs/resctrl/info/MB";
 
 /// What is to change.
 pub enum Change {
@@ -35,8 +34,8 @@ pub enum Change {
 /// Schemata of Intel RDT that were asked for.
 #[derive(Debug, Default)]
 pub struct Schemata {
-    pub cache: bool,
-    pub bandwidth: bool,
+    pub cache: Option<String>,
+    pub bandwidth: Option<String>,
 }
 
 /// Sets the limits that are given; all others stay.
@@ -48,22 +47,57 @@ pub fn update(globals: &Globals, id: &ContainerId, change: Change, schemata: Sch
     // Standard input can take long: no lock is held meanwhile.
     super::find(globals, id)?;
     let change = merge::tidy(read(change)?);
-    refuse_schemata(schemata)?;
     let held = hold(globals, id)?;
     match held.status {
-        Status::Created | Status::Running | Status::Paused => apply(&held, &change),
+        Status::Created | Status::Running | Status::Paused => apply(&held, &change, &schemata),
         Status::Creating | Status::Stopped => fail!(Code::WrongState, "container not running"),
     }
 }
 
-fn apply(held: &Held, change: &LinuxResources) -> Result<()> {
+fn apply(held: &Held, change: &LinuxResources, schemata: &Schemata) -> Result<()> {
+    let groups = regroup(&held.container, schemata)?;
     let in_force = &held.state.resources;
     let merged = merge::merged(in_force, change)?;
     let wanted = merge::with_partners(change, &merged);
     let before = merge::same_fields(in_force, &wanted)?;
     let state = State { resources: merged, ..held.state.clone() };
     let manager = Manager::new(held.state.cgroup.clone());
-    manager.update(&wanted, &before, || held.container.save(&state))
+    manager.update(&wanted, &before, || match &groups {
+        None => held.container.save(&state),
+        Some((before, after)) => {
+            let kept = after
+                .set()
+                .and_then(|()| held.container.record_resctrl(after))
+                .and_then(|()| held.container.save(&state));
+            kept.map_err(|error| match before.set().and_then(|()| held.container.record_resctrl(before)) {
+                Ok(()) => error,
+                Err(second) => error.and_then(second),
+            })
+        }
+    })
+}
+
+/// The container's resctrl group as it is, and as it is to be; None where nothing is asked for.
+fn regroup(container: &Container, schemata: &Schemata) -> Result<Option<(Group, Group)>> {
+    let (cache, bandwidth) = (schemata.cache.as_deref(), schemata.bandwidth.as_deref());
+    if cache.is_none() && bandwidth.is_none() {
+        return Ok(None);
+    }
+    let proc = Proc::open().context("open /proc")?;
+    let resctrl = Resctrl::find(&proc).context("look for the resctrl filesystem")?;
+    let has = |resource: &str| resctrl.as_ref().is_some_and(|resctrl| resctrl.has(resource));
+    if cache.is_some() && !has("L3") {
+        fail!(Code::Unsupported, "Intel RDT/CAT: l3 cache schema is not enabled");
+    }
+    if bandwidth.is_some() && !has("MB") {
+        fail!(Code::Unsupported, "Intel RDT/MBA: memory bandwidth schema is not enabled");
+    }
+    match container.recorded_resctrl()? {
+        Some(group) => Ok(Some((group.clone(), group.with(cache, bandwidth)))),
+        None => {
+            fail!(Code::Unsupported, "updating a non-existent Intel RDT configuration is not supported")
+        }
+    }
 }
 
 fn read(change: Change) -> Result<LinuxResources> {
@@ -81,20 +115,6 @@ fn read(change: Change) -> Result<LinuxResources> {
         log::warn("Kernel memory settings are ignored and will be removed");
     }
     Ok(resources)
-}
-
-/// No container of ours has a resource group to change yet: one that asks for it is refused at create.
-fn refuse_schemata(schemata: Schemata) -> Result<()> {
-    if schemata.cache && !Path::new(CACHE_INFO).exists() {
-        fail!(Code::Unsupported, "Intel RDT/CAT: l3 cache schema is not enabled");
-    }
-    if schemata.bandwidth && !Path::new(BANDWIDTH_INFO).exists() {
-        fail!(Code::Unsupported, "Intel RDT/MBA: memory bandwidth schema is not enabled");
-    }
-    if schemata.cache || schemata.bandwidth {
-        fail!(Code::Unsupported, "updating a non-existent Intel RDT configuration is not supported");
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -145,12 +165,12 @@ mod tests {
     }
 
     #[test]
-    fn schemata_are_refused() {
+    fn schemata_are_refused_where_there_is_no_group_to_change() {
         let (place, sleeper) = (Place::new(), Sleeper::new());
         place.container(&State { init: Some(sleeper.identity()), ..state("a") });
         for schemata in [
-            Schemata { cache: true, ..Schemata::default() },
-            Schemata { bandwidth: true, ..Schemata::default() },
+            Schemata { cache: Some("L3:0=f".to_owned()), ..Schemata::default() },
+            Schemata { bandwidth: Some("MB:0=20".to_owned()), ..Schemata::default() },
         ] {
             let error = update(&place.globals(), &id("a"), change(json!({})), schemata).unwrap_err();
             assert!(error.to_string().contains("Intel RDT"), "{error}");

@@ -13,8 +13,8 @@ pub use context::FsContext;
 pub use kind::kind_of;
 pub use root::{chroot, move_root, pivot_root};
 pub use tree::{
-    move_mount, move_mount_over_root, open_tree_clone, open_tree_clone_fd, set_attributes, set_idmap,
-    set_propagation, set_root_propagation,
+    move_mount, move_mount_over_root, open_tree_clone, open_tree_clone_fd, open_tree_clone_nofollow,
+    set_attributes, set_idmap, set_propagation, set_root_propagation,
 };
 
 bitflags! {

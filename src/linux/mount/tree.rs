@@ -39,6 +39,11 @@ pub fn open_tree_clone(dir: BorrowedFd, path: &Path, recursive: bool) -> Result<
     path.with_nix_path(|path| open_tree(dir, path, recursion(recursive)))?
 }
 
+/// The same, but of a symlink itself where `path` ends in one.
+pub fn open_tree_clone_nofollow(dir: BorrowedFd, path: &Path, recursive: bool) -> Result<OwnedFd> {
+    path.with_nix_path(|path| open_tree(dir, path, recursion(recursive) | AT_SYMLINK_NOFOLLOW))?
+}
+
 /// The same of the very object that `fd` (O_PATH) names.
 pub fn open_tree_clone_fd(fd: BorrowedFd, recursive: bool) -> Result<OwnedFd> {
     open_tree(fd, c"", recursion(recursive) | AT_EMPTY_PATH)

@@ -49,6 +49,7 @@ fn options(tree: &CgroupTree) -> Options<'_> {
         cgroup_after_clone: false,
         kcore: true,
         in_user_namespace: false,
+        unprivileged: false,
     }
 }
 
@@ -134,6 +135,19 @@ fn bind_mounts_with_every_sort_of_option() {
 #[test]
 fn filesystems_with_every_sort_of_option() {
     check("filesystems", Layout::Unified);
+}
+
+#[test]
+fn a_mount_label_is_given_by_the_option_that_an_annotation_names() {
+    let mut config: serde_json::Value =
+        serde_json::from_slice(&read("filesystems.config.json")).expect("JSON");
+    config["annotations"] = serde_json::json!({"run.oci.mount_context_type": "rootcontext"});
+    let spec = load::parse(config.to_string().as_bytes()).expect("the config parses");
+    let tree = tree(Layout::Unified);
+    let plan = compile::container(&spec, &options(&tree)).expect("the config compiles");
+    let text = serde_json::to_string(&plan).expect("a plan is JSON");
+    assert!(text.contains(r#","label_option":"rootcontext"}"#), "{text}");
+    assert!(!text.contains(r#""label_option":"context""#), "{text}");
 }
 
 #[test]

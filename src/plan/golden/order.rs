@@ -211,3 +211,33 @@ fn without_a_mount_namespace_the_hosts_propagation_is_left_alone() {
         assert!(!(chroot && changes), "{name}");
     }
 }
+
+#[test]
+fn a_user_is_let_in_after_the_last_change_of_credentials_and_only_where_nobody_else_is() {
+    use Action::*;
+    let spec = |namespaces: serde_json::Value| {
+        let map = serde_json::json!([{"containerID": 0, "hostID": 1000, "size": 1}]);
+        let config = serde_json::json!({
+            "ociVersion": "1.3.0", "root": {"path": "r"},
+            "process": {"cwd": "/", "args": ["sh"], "user": {}, "noNewPrivileges": true, "capabilities": {}},
+            "linux": {"namespaces": namespaces, "uidMappings": map, "gidMappings": map,
+                "seccomp": {"defaultAction": "SCMP_ACT_ALLOW"}}
+        });
+        load::parse(config.to_string().as_bytes()).expect("the config parses")
+    };
+    let own = serde_json::json!([{"type": "user"}, {"type": "mount"}, {"type": "pid"}]);
+    let shared =
+        serde_json::json!([{"type": "user"}, {"type": "mount"}, {"type": "pid", "path": "/proc/9/ns/pid"}]);
+    let tree = tree(Layout::Unified);
+    for (namespaces, unprivileged, expected) in
+        [(own.clone(), true, true), (own, false, false), (shared, true, false)]
+    {
+        let options = Options { unprivileged, ..options(&tree) };
+        let plan = compile::container(&spec(namespaces), &options).expect("the config compiles");
+        let let_in = |action: &Action| matches!(action, LetUserIn);
+        assert_eq!(position(&plan, let_in).is_some(), expected);
+        let changes = |action: &Action| matches!(action, SetCredentials(_) | SetCapabilities(_));
+        before("a user's", &plan, changes, let_in);
+        before("a user's", &plan, let_in, |action| matches!(action, LoadSeccomp | AwaitCommit));
+    }
+}

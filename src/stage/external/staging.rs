@@ -204,7 +204,7 @@ fn make_mount_point(view: &Root, index: usize, step: &Step, attached: &[Attached
         }
         Action::Mount(mount) => match &mount.source {
             MountSource::Remount { .. } | MountSource::PropagationOnly => return Ok(()),
-            MountSource::BindInside { source, recursive } => {
+            MountSource::BindInside { source, recursive, .. } => {
                 let source = view.resolve(source).with_context(|| format!("find {source:?}"))?;
                 let tree = mount::open_tree_clone_fd(source.as_fd(), *recursive);
                 (&mount.target, tree.context("clone the source")?)

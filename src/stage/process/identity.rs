@@ -13,7 +13,7 @@ use crate::stage::rootfs::root;
 
 /// Groups, gid, uid, with the permitted capabilities kept for the capset to come.
 /// Stdio goes to the new user first, as only a privileged process can give it away.
-pub fn set_credentials(context: &Context, plan: &Credentials) -> Result<()> {
+pub fn set_credentials(context: &mut Context, plan: &Credentials) -> Result<()> {
     fd::own_stdio(plan.uid).context("give stdio to the container's user")?;
     credentials::keep_capabilities(true).context("keep capabilities over the change of user")?;
     if let Some(groups) = &plan.groups {
@@ -27,14 +27,23 @@ pub fn set_credentials(context: &Context, plan: &Credentials) -> Result<()> {
 }
 
 /// Where setgroups is denied, those of the caller stay: none can be added, none taken away.
-fn set_groups(context: &Context, groups: &[u32]) -> Result<()> {
+fn set_groups(context: &mut Context, groups: &[u32]) -> Result<()> {
     match credentials::set_groups(groups) {
-        Err(Errno::EPERM) if !userns::may_set_groups(&context.proc).unwrap_or(true) => match groups {
+        Err(Errno::EPERM) if !may_set_groups(context)? => match groups {
             [] => Ok(()),
             _ => fail!(Code::InvalidConfig, "cannot set any additional groups in a rootless container"),
         },
         set => set.context("set the additional groups"),
     }
+}
+
+/// Whether the kernel lets anybody in this user namespace do it.
+pub fn may_set_groups(context: &mut Context) -> Result<bool> {
+    if let Some(known) = context.may_set_groups {
+        return Ok(known);
+    }
+    let may = userns::may_set_groups(&context.proc).context("read /proc/self/setgroups")?;
+    Ok(*context.may_set_groups.insert(may))
 }
 
 /// Exactly the configured sets; inheritable and ambient only as listed (CVE-2022-29162).

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 
 use super::command;
 use super::executable::find_home;
-use super::identity::hold_cwd;
+use super::identity::{hold_cwd, may_set_groups};
 use crate::fail;
 use crate::linux::{fd, process, seccomp, signal};
 use crate::plan::{Command, Step};
@@ -25,6 +25,9 @@ pub fn load_seccomp(context: &mut Context, steps: &[Step]) -> Result<()> {
     };
     find_home(context, steps);
     hold_cwd(context, steps);
+    if context.user_namespace {
+        may_set_groups(context)?;
+    }
     close_before_filter(context, steps)?;
     let listener = seccomp::install(&filter.program, filter.flags).context("load the seccomp filter")?;
     context.filtered = true;

@@ -2,18 +2,20 @@
 //! made inside the root, then attached. There is no moment at which it is mounted with other flags.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::fcntl::readlinkat;
 use nix::sys::stat::{SFlag, fstat};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
 use super::{cgroup, root};
 use crate::bundle::proc_mounts;
 use crate::fail;
+use crate::linux::device;
 use crate::linux::mount::{self, Attr, Attributes, FsContext};
 use crate::linux::path::Root;
-use crate::plan::{FsOption, Mount, MountSource};
+use crate::plan::{FsOption, Mount, MountSource, SourceLink};
 use crate::report::{Code, Context as _, Error, Result};
 use crate::stage::channel::ToInit;
 use crate::stage::context::Context;
@@ -38,6 +40,9 @@ fn source_name(plan: &Mount) -> String {
 }
 
 fn carry_out(context: &mut Context, index: usize, plan: &Mount) -> Result<()> {
+    if let Some(names) = link_to_copy(context, index, plan)? {
+        return make_link(root(context)?, &plan.target, &names);
+    }
     let mounted = match &plan.source {
         MountSource::Bind { .. } => {
             let Some(clone) = context.prepared.trees.sources.remove(&index) else {
@@ -45,8 +50,13 @@ fn carry_out(context: &mut Context, index: usize, plan: &Mount) -> Result<()> {
             };
             bind(context, plan, clone)?
         }
-        MountSource::BindInside { source, recursive } => {
-            let source = root(context)?.resolve(source).context("find the source in the root filesystem")?;
+        MountSource::BindInside { source, recursive, link } => {
+            let root = root(context)?;
+            let source = match link {
+                SourceLink::Mount => root.resolve_nofollow(source),
+                SourceLink::Follow | SourceLink::Copy => root.resolve(source),
+            };
+            let source = source.context("find the source in the root filesystem")?;
             let clone = mount::open_tree_clone_fd(source.as_fd(), *recursive).context("clone the source")?;
             map_ids(context, index, plan, clone.as_fd())?;
             bind(context, plan, clone)?
@@ -66,11 +76,42 @@ fn carry_out(context: &mut Context, index: usize, plan: &Mount) -> Result<()> {
     Ok(())
 }
 
+/// What the symlink names that is to be made and not mounted, if that is so.
+fn link_to_copy(context: &mut Context, index: usize, plan: &Mount) -> Result<Option<PathBuf>> {
+    let MountSource::BindInside { source, link: SourceLink::Copy, .. } = &plan.source else {
+        return Ok(context.prepared.trees.links.remove(&index));
+    };
+    let found = root(context)?.resolve_nofollow(source).context("find the source in the root filesystem")?;
+    match readlinkat(found, c"") {
+        Ok(names) => Ok(Some(names.into())),
+        // It is no symlink (`man 2 readlink`).
+        Err(Errno::ENOENT | Errno::EINVAL) => Ok(None),
+        Err(errno) => Err(errno).context("read the symlink"),
+    }
+}
+
+/// A symlink in the place of a mount. One that is there and names the same is taken as it is.
+fn make_link(root: &Root, path: &Path, names: &Path) -> Result<()> {
+    let entry = root.make_parent(path).context("make the target's directory")?;
+    match device::make_symlink(entry.parent.as_fd(), &entry.name, names) {
+        Err(Errno::EEXIST) => {}
+        made => return made.context("make the symlink"),
+    }
+    match readlinkat(&entry.parent, entry.name.as_os_str()) {
+        Ok(found) if Path::new(&found) == names => Ok(()),
+        Ok(_) | Err(Errno::EINVAL) => {
+            fail!(Code::InvalidConfig, "{path:?} is there already, and is no symlink to {names:?}")
+        }
+        Err(errno) => Err(errno).context("read the symlink that is there"),
+    }
+}
+
 /// A clone, put on a directory or a file as it is one.
 fn bind(context: &Context, plan: &Mount, source: OwnedFd) -> Result<OwnedFd> {
     set_flags(source.as_fd(), plan)?;
     let root = root(context)?;
     let target = match is_directory(source.as_fd())? {
+        _ if plan.target_nofollow => root.resolve_nofollow(&plan.target),
         true => root.make_directory(&plan.target, 0o755),
         false => root.make_file(&plan.target, 0o755),
     };
@@ -112,7 +153,7 @@ fn filesystem(context: &mut Context, index: usize, plan: &Mount) -> Result<Owned
     }
     // Mqueue takes no label among its options: there it would be that of the root directory.
     if let Some(label) = plan.label.as_ref().filter(|_| kind != "mqueue") {
-        options.push(FsOption { key: "context".into(), value: Some(label.clone()) });
+        options.push(FsOption { key: plan.label_option.into(), value: Some(label.clone()) });
     }
     let mounted = match (new_filesystem(kind, source, &options, plan.attributes), host) {
         (Err(error), Some(host)) if error.errno() == Some(Errno::EPERM) && instead.is_some() => {

@@ -139,3 +139,27 @@ fn devices_have_a_path_and_numbers_that_exist() {
         ),
     ]);
 }
+
+#[test]
+fn options_for_symlinks_are_for_binds_and_do_not_contradict() {
+    let mount = |kind: &str, options: &[&str]| json!({"mounts": [{"destination": "/a", "type": kind, "source": "/", "options": options}]});
+    let one =
+        "`copy-symlink` is mutually exclusive with `src-nofollow` and `dest-nofollow` [/mounts/0/options]";
+    let binds =
+        "`copy-symlink`, `src-nofollow` and `dest-nofollow` are options of bind mounts [/mounts/0/options]";
+    check(&[
+        (mount("none", &["bind", "copy-symlink"]), None),
+        (mount("none", &["bind", "src-nofollow", "dest-nofollow"]), None),
+        (mount("none", &["bind", "src-nofollow", "copy-symlink"]), Some(one)),
+        (mount("none", &["bind", "dest-nofollow", "copy-symlink"]), Some(one)),
+        (mount("tmpfs", &["dest-nofollow"]), Some(binds)),
+    ]);
+}
+
+#[test]
+fn the_kind_of_a_mount_label_is_one_that_the_kernel_has() {
+    let annotation = |word: &str| json!({"annotations": {"run.oci.mount_context_type": word}});
+    let words = "it is one of context, fscontext, defcontext, rootcontext \
+                 [/annotations/run.oci.mount_context_type]";
+    check(&[(annotation("rootcontext"), None), (annotation("moon"), Some(words))]);
+}

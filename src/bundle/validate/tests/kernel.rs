@@ -205,3 +205,64 @@ fn rootless_needs_a_user_namespace() {
     let found = found(&json!({}), rootless, &HOST);
     assert_eq!(found, ["rootless container requires user namespaces [/linux/namespaces]"]);
 }
+
+#[test]
+fn resctrl_groups_need_the_hardware_and_lines_that_are_lines() {
+    let rdt = |config: Value| json!({"linux": {"intelRdt": config}});
+    let at = "/linux/intelRdt";
+    check(&[(
+        rdt(json!({"closID": "x", "memBwSchema": "MB:0=1"})),
+        Some(
+            "intelRdt is specified in config, but Intel RDT is not enabled: no resctrl filesystem is mounted \
+             [/linux/intelRdt]",
+        ),
+    )]);
+    let all = Host { resctrl: ResctrlFacts { mounted: true, cache: true, bandwidth: true }, ..HOST };
+    let none = Host { resctrl: ResctrlFacts { mounted: true, ..ResctrlFacts::default() }, ..HOST };
+    for good in [
+        json!({}),
+        json!({"closID": "/"}),
+        json!({"closID": "gold", "schemata": ["L3:0=f", "L2:0=f"], "enableMonitoring": true}),
+        json!({"l3CacheSchema": "L3:0=f", "memBwSchema": "MB:0=20"}),
+    ] {
+        assert_eq!(found(&rdt(good.clone()), Situation::default(), &all), Vec::<String>::new(), "{good}");
+    }
+    for (bad, host, expected) in [
+        (json!({"closID": ".."}), all, format!("invalid intelRdt.ClosID \"..\" [{at}/closID]")),
+        (json!({"closID": "a/b"}), all, format!("invalid intelRdt.ClosID \"a/b\" [{at}/closID]")),
+        (json!({"closID": "info"}), all, format!("invalid intelRdt.ClosID \"info\" [{at}/closID]")),
+        (
+            json!({"memBwSchema": "L3:0=f"}),
+            all,
+            format!("memBwSchema \"L3:0=f\" is not one line that starts with MB: [{at}/memBwSchema]"),
+        ),
+        (
+            json!({"memBwSchema": "MB:0=1\nL3:0=f"}),
+            all,
+            format!(
+                "memBwSchema \"MB:0=1\\nL3:0=f\" is not one line that starts with MB: [{at}/memBwSchema]"
+            ),
+        ),
+        (
+            json!({"schemata": ["a", "b\nc"]}),
+            all,
+            format!("\"b\\nc\" is more than one line [{at}/schemata/1]"),
+        ),
+        (
+            json!({"l3CacheSchema": "L3:0=f"}),
+            none,
+            format!(
+                "intelRdt.l3CacheSchema is specified in config, but Intel RDT/CAT is not enabled [{at}/l3CacheSchema]"
+            ),
+        ),
+        (
+            json!({"memBwSchema": "MB:0=20"}),
+            none,
+            format!(
+                "intelRdt.memBwSchema is specified in config, but Intel RDT/MBA is not enabled [{at}/memBwSchema]"
+            ),
+        ),
+    ] {
+        assert_eq!(found(&rdt(bad.clone()), Situation::default(), &host), [expected], "{bad}");
+    }
+}
