@@ -64,7 +64,7 @@ fuzz: ## fuzz every target for FUZZ_SECONDS each
 	@integration/packages $(BUILD_PACKAGES) g++
 	fuzz/run $(FUZZ_SECONDS)
 
-test-guest: ## run the cgroup tests in a guest with cgroup v2 and systemd (slow; QEMU)
+test-guest: ## run the cgroup tests in a guest with cgroup v2 and systemd (QEMU; minutes)
 	@$(AS_ROOT) integration/guest/run
 
 $(CLIENTS:%=test-%): test-%:

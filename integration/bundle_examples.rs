@@ -1,13 +1,19 @@
 //! The bundles under bundle-examples/, each run as its README says.
 
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 
 use crate::support::{Container, Invocation, Outcome, Terminal, cgroup, is_peer, skip};
 
+/// Where they are. A suite that is not run where it was built brings them along.
+pub fn examples() -> PathBuf {
+    let home = std::env::var_os("TRUG_TEST_HOME").map_or(env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    home.join("bundle-examples")
+}
+
 /// A copy of an example, its root filesystem made by its own script.
 pub fn example(name: &str) -> anyhow::Result<Container> {
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundle-examples");
+    let examples = examples();
     let container = Container::from_bundle(&examples.join(name))?;
     let bundle = container.bundle();
     // What an earlier run of the example itself has left beside its config is no part of it.
@@ -115,7 +121,7 @@ fn hooks_writes_down_all_six_and_the_program() -> Outcome {
 
 #[test]
 fn every_example_has_three_lines_of_readme() -> Outcome {
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundle-examples");
+    let examples = examples();
     for name in ["hello", "shell", "web", "readonly", "hooks"] {
         let text = fs::read_to_string(examples.join(name).join("README.md"))?;
         assert_eq!(text.lines().count(), 3, "{name}");

@@ -49,6 +49,18 @@ fn limits_are_written_before_the_program_runs() -> Outcome {
 }
 
 #[test]
+fn a_limit_whose_name_is_in_another_letter_case_is_no_limit_less() -> Outcome {
+    if let Some(reason) = cgroup::lacks_v1(&["memory", "pids"]) {
+        return skip(&reason);
+    }
+    let container = with_resources(json!({"Memory": {"Limit": 67108864}, "PIDS": {"limit": 33}}))?;
+    container.create()?.ok();
+    assert_eq!(cgroup::value("memory", &container.cgroup, "memory.limit_in_bytes")?, "67108864");
+    assert_eq!(cgroup::value("pids", &container.cgroup, "pids.max")?, "33");
+    Ok(())
+}
+
+#[test]
 fn more_of_memory_is_written() -> Outcome {
     if let Some(reason) = cgroup::lacks_v1(&["memory"]) {
         return skip(&reason);

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use rustix::process::{Signal, pidfd_send_signal};
 
-use crate::support::{Container, DEADLINE, DescriptorSocket, Outcome, Process, cgroup, is_peer, skip};
+use crate::support::{Container, DescriptorSocket, Outcome, Process, cgroup, deadline, is_peer, skip};
 
 fn listen(container: &Container) -> anyhow::Result<DescriptorSocket> {
     DescriptorSocket::listen(&container.path("pidfd.sock"))
@@ -81,7 +81,7 @@ impl Manager {
     fn listen(container: &Container) -> anyhow::Result<Self> {
         let path = container.path("notify.sock");
         let socket = UnixDatagram::bind(&path)?;
-        socket.set_read_timeout(Some(DEADLINE))?;
+        socket.set_read_timeout(Some(deadline()))?;
         let reader = std::thread::spawn(move || {
             let mut lines = Vec::new();
             let mut buffer = [0; 1024];

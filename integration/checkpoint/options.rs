@@ -110,7 +110,7 @@ fn a_unix_socket_with_a_peer_outside_is_kept_where_that_is_allowed() -> Outcome 
         })?;
         let mut ask = bell(&container)?;
         let outside = std::os::unix::net::UnixDatagram::bind(container.path("bell/socket"))?;
-        outside.set_read_timeout(Some(crate::support::DEADLINE))?;
+        outside.set_read_timeout(Some(crate::support::deadline()))?;
         let heard = |expected: &str| -> Outcome {
             let mut buffer = [0; 16];
             let length = outside.recv(&mut buffer)?;

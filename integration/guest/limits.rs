@@ -45,6 +45,11 @@ fn memory_limit_of_none() -> Outcome {
 }
 
 #[test]
+fn a_limit_whose_name_is_in_another_letter_case() -> Outcome {
+    held(json!({"Memory": {"LIMIT": 67108864}}), &[("memory.max", "67108864")])
+}
+
+#[test]
 fn memory_reservation() -> Outcome {
     held(json!({"memory": {"reservation": 33554432}}), &[("memory.low", "33554432")])
 }

@@ -50,13 +50,13 @@ fn annotations_are_properties_of_the_unit() -> Outcome {
     let container = Container::with(|config| {
         config["annotations"] = json!({
             "org.systemd.property.TimeoutStopUSec": "uint64 123456789",
-            "org.systemd.property.CollectMode": "'inactive'",
+            "org.systemd.property.CollectMode": "'inactive-or-failed'",
             "org.systemd.property.Documentation": "['man:trug(8)']",
         });
     })?;
     container.create()?.ok();
     assert_eq!(property(&container, "TimeoutStopUSec")?, "2min 3.456789s");
-    assert_eq!(property(&container, "CollectMode")?, "inactive");
+    assert_eq!(property(&container, "CollectMode")?, "inactive-or-failed");
     assert_eq!(property(&container, "Documentation")?, "\"man:trug(8)\"");
 
     for (name, value, expected) in [
@@ -104,5 +104,58 @@ fn a_deleted_containers_unit_is_gone() -> Outcome {
     container.delete()?.ok();
     assert_eq!(property(&container, "ActiveState")?, "inactive");
     assert_eq!(property(&container, "LoadState")?, "not-found");
+    Ok(())
+}
+
+#[test]
+fn a_unit_that_failed_can_be_looked_at_until_the_container_is_deleted() -> Outcome {
+    if let Some(reason) = lacks_systemd() {
+        return skip(reason);
+    }
+    let container = Container::with(|config| {
+        config["annotations"] =
+            json!({"org.systemd.property.RuntimeMaxSec": "1", "org.systemd.property.TimeoutStopSec": "1"});
+    })?;
+    container.detach()?;
+    for process in container.processes()? {
+        process.wait_gone()?;
+    }
+    // Ends when systemd has seen the end.
+    systemctl(&["stop", &unit(&container)])?.ok();
+    assert_eq!(property(&container, "ActiveState")?, "failed");
+    assert_eq!(property(&container, "Result")?, "timeout");
+    container.delete()?.ok();
+    assert_eq!(property(&container, "LoadState")?, "not-found");
+    Ok(())
+}
+
+#[test]
+fn a_container_can_be_a_slice() -> Outcome {
+    if let Some(reason) = lacks_systemd() {
+        return skip(reason);
+    }
+    let mut container = Container::with(|config| {
+        config["linux"]["resources"]["pids"] = json!({"limit": 33});
+    })?;
+    let name = format!("{}.slice", container.id.replace('-', ""));
+    container.edit(|config| config["linux"]["cgroupsPath"] = format!("system.slice:trug:{name}").into())?;
+    // It is where its name says, whatever slice was named beside it.
+    container.cgroup = format!("/{name}");
+    container.detach()?;
+    assert_eq!(container.members()?.len(), 1);
+    let show = |what| systemctl(&["show", "--value", "--property", what, &name]);
+    assert_eq!(show("ActiveState")?.ok().stdout(), "active");
+    assert_eq!(show("ControlGroup")?.ok().stdout(), container.cgroup);
+    assert_eq!(show("TasksMax")?.ok().stdout(), "33");
+    container.exec(&["true"])?.ok();
+    // A second one would be killed with it.
+    let second = Container::with(|config| {
+        config["linux"]["cgroupsPath"] = format!("system.slice:trug:{name}").into();
+    })?;
+    second.create()?.fails(1, "is there already");
+    container.delete_by_force()?.ok();
+    // A slice is loaded whenever somebody asks for it.
+    assert_eq!(show("ActiveState")?.ok().stdout(), "inactive");
+    assert_eq!(show("Transient")?.ok().stdout(), "no");
     Ok(())
 }

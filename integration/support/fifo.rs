@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 
-use super::{DEADLINE, process};
+use super::{deadline, process};
 
 /// Both ends held open here, so that neither side's open blocks and no end is seen in between.
 pub struct Fifo {
@@ -34,8 +34,13 @@ impl Fifo {
                 let line: Vec<u8> = self.seen.drain(..=end).collect();
                 return Ok(String::from_utf8_lossy(&line[..end]).into_owned());
             }
-            let ready = process::readable_within(self.file.as_fd(), DEADLINE)?;
-            ensure!(ready, "no line within {DEADLINE:?}; so far {:?}", String::from_utf8_lossy(&self.seen));
+            let ready = process::readable_within(self.file.as_fd(), deadline())?;
+            ensure!(
+                ready,
+                "no line within {:?}; so far {:?}",
+                deadline(),
+                String::from_utf8_lossy(&self.seen)
+            );
             let mut buffer = [0; 512];
             let count = self.file.read(&mut buffer)?;
             self.seen.extend_from_slice(&buffer[..count]);
@@ -44,8 +49,8 @@ impl Fifo {
 
     /// Waits for one byte, and claims that it is this one.
     pub fn byte(&mut self, expected: u8) -> Result<()> {
-        let ready = process::readable_within(self.file.as_fd(), DEADLINE)?;
-        ensure!(ready, "no byte within {DEADLINE:?}");
+        let ready = process::readable_within(self.file.as_fd(), deadline())?;
+        ensure!(ready, "no byte within {:?}", deadline());
         let mut buffer = [0; 1];
         self.file.read_exact(&mut buffer)?;
         ensure!(buffer[0] == expected, "byte {} came, not {expected}", buffer[0]);

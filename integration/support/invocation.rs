@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use super::{DEADLINE, Output, Running, Terminal, process};
+use super::{Output, Running, Terminal, deadline, process};
 
 /// The runtime under test: `TRUG_BIN`, or the trug that cargo has just built.
 pub fn runtime() -> PathBuf {
@@ -93,14 +93,14 @@ impl Invocation {
         command.stdin(self.stdin_file()?).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
         command.process_group(0);
         let mut child = command.spawn().with_context(|| format!("start {}", self.label()))?;
-        let ended = process::ends_within(&child, DEADLINE)?;
+        let ended = process::ends_within(&child, deadline())?;
         if !ended {
             process::kill_group(&child);
         }
         let output = Output::new(self.label(), child.wait()?, stdout, stderr);
         match ended {
             true => Ok(output),
-            false => bail!("still running after {:?}, killed: {output}", DEADLINE),
+            false => bail!("still running after {:?}, killed: {output}", deadline()),
         }
     }
 

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::{Process, cgroup};
+use super::container::{Driver, driver};
+use super::{Invocation, Process, cgroup};
 
 /// Whatever is left of a container, in words: processes, mounts, cgroups, state directories.
 pub fn of(directory: &Path, state_root: &Path, cgroup: &str, marker: &str) -> Result<Vec<String>> {
@@ -14,6 +15,7 @@ pub fn of(directory: &Path, state_root: &Path, cgroup: &str, marker: &str) -> Re
     }
     left.extend(mounts_below(directory)?.into_iter().map(|line| format!("mount {line}")));
     left.extend(cgroup::directories(cgroup)?.into_iter().map(|path| format!("cgroup {}", path.display())));
+    left.extend(unit_of(cgroup)?.map(|unit| format!("unit {unit}")));
     if state_root.exists() {
         for entry in std::fs::read_dir(state_root)? {
             let path = entry?.path();
@@ -24,6 +26,21 @@ pub fn of(directory: &Path, state_root: &Path, cgroup: &str, marker: &str) -> Re
         }
     }
     Ok(left)
+}
+
+/// The unit that a cgroup was that of, if systemd still knows it.
+fn unit_of(cgroup: &str) -> Result<Option<&str>> {
+    let name = cgroup.rsplit('/').next().unwrap_or(cgroup);
+    // systemd keeps what a unit was started with in a file for as long as it has the unit.
+    let file = Path::new("/run/systemd/transient").join(name);
+    let may_be_a_unit =
+        driver() == Driver::Systemd && [".scope", ".slice"].iter().any(|end| name.ends_with(end));
+    if !may_be_a_unit || !file.exists() {
+        return Ok(None);
+    }
+    // A unit goes with the last message about it that is waited for: this one is behind it.
+    Invocation::new(["systemctl", "show", "--property", "LoadState", name]).output()?.ok();
+    Ok(file.exists().then_some(name))
 }
 
 /// Mounts of this mount namespace at or below a directory, or of files from below it.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 
-use super::DEADLINE;
+use super::deadline;
 
 /// Some process.
 pub struct Process {
@@ -41,8 +41,8 @@ impl Process {
 
     /// Waits for its end.
     pub fn wait_gone(&self) -> Result<()> {
-        let gone = readable_within(self.fd.as_fd(), DEADLINE)?;
-        ensure!(gone, "process {} ({}) is still there after {DEADLINE:?}", self.pid, self.describe());
+        let gone = readable_within(self.fd.as_fd(), deadline())?;
+        ensure!(gone, "process {} ({}) is still there after {:?}", self.pid, self.describe(), deadline());
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{DEADLINE, process};
+use super::{deadline, process};
 
 /// What a reader thread has seen so far, and a bell for who waits for more.
 #[derive(Default)]
@@ -60,13 +60,13 @@ impl Transcript {
     }
 
     fn wait(&self, reached: impl Fn(&Seen) -> bool, what: &str) -> Result<String> {
-        let deadline = Instant::now() + DEADLINE;
+        let end = Instant::now() + deadline();
         let mut seen = self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         loop {
             if reached(&seen) {
                 return Ok(seen.text.clone());
             }
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = end.saturating_duration_since(Instant::now());
             if seen.ended || left.is_zero() {
                 bail!("waited for {what}, but saw only {:?}", seen.text);
             }
@@ -130,10 +130,10 @@ impl Running {
     /// Waits for its end; kills it at the deadline, which fails the test.
     pub fn wait(&mut self) -> Result<ExitStatus> {
         self.stdin = None;
-        if process::ends_within(&self.child, DEADLINE)? {
+        if process::ends_within(&self.child, deadline())? {
             return Ok(self.child.wait()?);
         }
-        bail!("{} still runs after {DEADLINE:?}; stderr: {}", self.label, self.stderr());
+        bail!("{} still runs after {:?}; stderr: {}", self.label, deadline(), self.stderr());
     }
 
     /// Waits for its end and of what it writes, and answers the status (-N for signal N) and

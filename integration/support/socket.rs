@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 use super::running::Transcript;
-use super::{DEADLINE, process};
+use super::{deadline, process};
 
 /// A listening socket in a test's directory.
 pub struct DescriptorSocket {
@@ -35,9 +35,9 @@ impl DescriptorSocket {
 
     /// Takes one connection and one message from it.
     pub fn receive(&self) -> Result<Received> {
-        ensure!(process::readable_within(self.listener.as_fd(), DEADLINE)?, "nobody connected");
+        ensure!(process::readable_within(self.listener.as_fd(), deadline())?, "nobody connected");
         let (connection, _) = self.listener.accept()?;
-        ensure!(process::readable_within(connection.as_fd(), DEADLINE)?, "no message came");
+        ensure!(process::readable_within(connection.as_fd(), deadline())?, "no message came");
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let mut bytes = [0; 4096];
@@ -63,7 +63,7 @@ impl Received {
 
     /// True where the sender has closed after its one message.
     pub fn is_closed(&self) -> Result<bool> {
-        let ready = process::readable_within(self.connection.as_fd(), DEADLINE)?;
+        let ready = process::readable_within(self.connection.as_fd(), deadline())?;
         let mut buffer = [0; 1];
         Ok(ready && rustix::io::read(&self.connection, &mut buffer)? == 0)
     }

@@ -1,7 +1,7 @@
 //! Reads config.json and process files.
 //!
-//! The common path parses once, straight into types. Only a config that the types refuse, or in which they cannot
-//! tell absent from zero, is parsed a second time: mended where runc would accept it (`mend`), or reported with
+//! The common path parses once, straight into types. Only a config that the types refuse, in which they cannot tell
+//! absent from zero, or in which a name has another case than the specification's, is parsed a second time: mended where runc would accept it (`mend`), or reported with
 //! the place that is wrong.
 
 use std::fs::{self, File, OpenOptions};
@@ -14,7 +14,7 @@ use oci_spec::runtime::{Process, Spec};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{locate, mend, shape};
+use super::{locate, mend, names, shape};
 use crate::fail;
 use crate::report::{Code, Context, Error, Result, log};
 
@@ -102,7 +102,7 @@ fn rootfs(spec: &Spec, bundle: &Path) -> Result<PathBuf> {
 /// runc does.
 pub fn parse(raw: &[u8]) -> Result<Spec> {
     let parsed = match serde_json::from_slice(raw) {
-        Ok(spec) if !mend::is_in_doubt(&spec) => Ok(spec),
+        Ok(spec) if !mend::is_in_doubt(&spec) && !names::are_in_doubt(raw) => Ok(spec),
         _ => parse_slowly(raw, mend::config),
     };
     parsed.and_then(|spec| objects_alone(spec, shape::misplaced_list(raw))).context(format!("parse {CONFIG}"))
@@ -127,7 +127,7 @@ pub fn process(path: &Path) -> Result<Process> {
 /// The content of a process file.
 fn parse_process(raw: &[u8]) -> Result<Process> {
     let parsed = match serde_json::from_slice(raw) {
-        Ok(process) if !mend::is_process_in_doubt(&process) => Ok(process),
+        Ok(process) if !mend::is_process_in_doubt(&process) && !names::are_in_doubt(raw) => Ok(process),
         _ => parse_slowly(raw, mend::process),
     };
     let parsed = parsed.and_then(|process| objects_alone(process, shape::misplaced_list_in_process(raw)));

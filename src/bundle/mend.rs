@@ -6,7 +6,7 @@
 use oci_spec::runtime::{Capability, Process, Spec};
 use serde_json::{Map, Value, json};
 
-use super::number_list;
+use super::{names, number_list};
 
 /// True where a value may have been filled in that the config does not have.
 pub fn is_in_doubt(spec: &Spec) -> bool {
@@ -22,9 +22,10 @@ pub fn is_process_in_doubt(process: &Process) -> bool {
 
 /// Mends a config; returns what a person should know.
 pub fn config(config: &mut Value) -> Vec<String> {
+    names::fold(config);
     drop_nulls(config);
     drop_foreign_platforms(config);
-    let warnings = config.get_mut("process").map(process).unwrap_or_default();
+    let warnings = config.get_mut("process").map(mend_process).unwrap_or_default();
     if let Some(linux) = config.get_mut("linux").and_then(Value::as_object_mut) {
         mend_linux(linux);
     }
@@ -33,7 +34,12 @@ pub fn config(config: &mut Value) -> Vec<String> {
 
 /// Mends a process.
 pub fn process(process: &mut Value) -> Vec<String> {
+    names::fold(process);
     drop_nulls(process);
+    mend_process(process)
+}
+
+fn mend_process(process: &mut Value) -> Vec<String> {
     let Some(process) = process.as_object_mut() else { return Vec::new() };
     process.entry("user").or_insert_with(|| json!({}));
     // Validation says what is wrong with an empty one, in runc's words.
@@ -139,6 +145,7 @@ fn mend_linux(linux: &mut Map<String, Value>) {
 
 /// Mends limits that stand alone.
 pub fn resources(resources: &mut Value) {
+    names::fold(resources);
     drop_nulls(resources);
     if let Some(resources) = resources.as_object_mut() {
         mend_resources(resources);

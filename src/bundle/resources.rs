@@ -3,7 +3,6 @@
 use std::io::Read;
 
 use oci_spec::runtime::LinuxResources;
-use serde_json::{Map, Value};
 
 use super::{load, mend};
 use crate::fail;
@@ -11,56 +10,6 @@ use crate::report::{Code, Context, Result};
 
 /// Far above any set of limits.
 const LIMIT: u64 = 16 << 20;
-
-/// The names of the specification (config-linux.md#control-groups), but for those that are data: the keys of
-/// `unified` and of `rdma`.
-const NAMES: [&str; 43] = [
-    "devices",
-    "memory",
-    "limit",
-    "reservation",
-    "swap",
-    "kernel",
-    "kernelTCP",
-    "swappiness",
-    "disableOOMKiller",
-    "useHierarchy",
-    "checkBeforeUpdate",
-    "cpu",
-    "shares",
-    "quota",
-    "burst",
-    "period",
-    "realtimeRuntime",
-    "realtimePeriod",
-    "cpus",
-    "mems",
-    "idle",
-    "pids",
-    "blockIO",
-    "weight",
-    "leafWeight",
-    "weightDevice",
-    "throttleReadBpsDevice",
-    "throttleWriteBpsDevice",
-    "throttleReadIOPSDevice",
-    "throttleWriteIOPSDevice",
-    "major",
-    "minor",
-    "rate",
-    "hugepageLimits",
-    "pageSize",
-    "network",
-    "classID",
-    "priorities",
-    "name",
-    "priority",
-    "rdma",
-    "unified",
-    "type",
-];
-
-const OPEN: [&str; 2] = ["rdma", "unified"];
 
 /// Reads them from a file or a pipe.
 ///
@@ -81,42 +30,15 @@ pub fn read(source: impl Read) -> Result<LinuxResources> {
 /// What is no JSON, and a value of the wrong type: the place is in the text.
 fn parse(raw: &[u8]) -> Result<LinuxResources> {
     load::parse_loosely(raw, |tree| {
-        fold_names(tree);
         mend::resources(tree);
         Vec::new()
     })
 }
 
-/// Go takes a name in any case; of two spellings, both are taken, the later one over the earlier.
-fn fold_names(value: &mut Value) {
-    match value {
-        Value::Object(members) => {
-            for (name, mut member) in std::mem::take(members) {
-                let name = known(&name).map_or(name, str::to_owned);
-                if !OPEN.contains(&name.as_str()) {
-                    fold_names(&mut member);
-                }
-                put(members, name, member);
-            }
-        }
-        Value::Array(elements) => elements.iter_mut().for_each(fold_names),
-        _ => {}
-    }
-}
-
-fn known(name: &str) -> Option<&'static str> {
-    NAMES.into_iter().find(|known| known.eq_ignore_ascii_case(name))
-}
-
-fn put(members: &mut Map<String, Value>, name: String, member: Value) {
-    match (members.get_mut(&name), member) {
-        (Some(Value::Object(there)), Value::Object(more)) => there.extend(more),
-        (_, member) => drop(members.insert(name, member)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn json(text: &str) -> Value {
@@ -134,12 +56,6 @@ mod tests {
             "unified": {"Memory.max": "1"}, "rdma": {"Name": {}}
         });
         assert_eq!(json(text), expected);
-    }
-
-    #[test]
-    fn two_spellings_are_both_taken() {
-        let found = json(r#"{"CPU": {"cpus": "1", "shares": 5}, "cpu": {"shares": 7, "mems": "0"}}"#);
-        assert_eq!(found, serde_json::json!({"cpu": {"cpus": "1", "shares": 7, "mems": "0"}}));
     }
 
     #[test]

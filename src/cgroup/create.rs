@@ -149,9 +149,9 @@ fn inherit_cpuset(parent: &Directory, child: &Directory) -> Result<()> {
     Ok(())
 }
 
-/// Hands every controller that a cgroup has on to its children, as far as it can: one with processes of its
-/// own cannot hand on most of them (no internal processes, `man 7 cgroups`). What is missing is told where a
-/// limit needs it.
+/// Hands every controller that a cgroup has on to its children, as far as it can. One with processes of its own
+/// hands on none (no internal processes, `man 7 cgroups`): the kernel would take those that can be threaded, and
+/// make its children invalid until they are. What is missing is told where a limit needs it.
 fn enable_controllers(directory: &Directory) -> Result<()> {
     let read = |file| directory.read(file).with_context(|| format!("read {:?}", directory.path().join(file)));
     let enabled = read("cgroup.subtree_control")?;
@@ -161,7 +161,14 @@ fn enable_controllers(directory: &Directory) -> Result<()> {
         .filter(|name| !enabled.split_whitespace().any(|enabled| enabled == *name))
         .map(|name| format!("+{name}"))
         .collect();
-    if missing.is_empty() || directory.write("cgroup.subtree_control", &missing.join(" ")).is_ok() {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if has_internal_processes(directory)? {
+        log::debug(format!("cgroup {:?} has processes: it hands on no controllers", directory.path()));
+        return Ok(());
+    }
+    if directory.write("cgroup.subtree_control", &missing.join(" ")).is_ok() {
         return Ok(());
     }
     for controller in missing {
@@ -170,6 +177,22 @@ fn enable_controllers(directory: &Directory) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a cgroup other than the hierarchy's own top, where anything goes, has processes.
+fn has_internal_processes(directory: &Directory) -> Result<bool> {
+    let what = |file| format!("read {:?}", directory.path().join(file));
+    match directory.read("cgroup.type") {
+        Err(Errno::ENOENT) => Ok(false),
+        kind => match kind.with_context(|| what("cgroup.type"))?.trim() {
+            "domain" => {
+                let processes = directory.read("cgroup.procs").with_context(|| what("cgroup.procs"))?;
+                Ok(!processes.trim().is_empty())
+            }
+            // Whoever has made it threaded knows what it hands on.
+            _ => Ok(false),
+        },
+    }
 }
 
 /// The processes of a threaded cgroup can be neither listed nor killed as its own.

@@ -1,12 +1,13 @@
 //! Setting limits: each controller's writes, carried out in the hierarchy that has the controller.
 
+use nix::errno::Errno;
 use oci_spec::runtime::LinuxResources;
 
 use super::directory::Directory;
 use super::hierarchy::{Hierarchy, sole_unified, unified};
 use super::write::{Current, Nothing, Rules, Write, carry_out, not_mounted, pointer};
 use super::{v1, v2};
-use crate::report::{Code, Error, Result};
+use crate::report::{Code, Error, Result, log};
 
 /// Sets what `resources` asks for and leaves the rest as it is.
 ///
@@ -21,6 +22,23 @@ pub fn apply(hierarchies: &[Hierarchy], resources: &LinuxResources) -> Result<()
     match sole_unified(hierarchies) {
         Some(hierarchy) => v2::unified::set(&hierarchy.existing()?, resources),
         None => Ok(()),
+    }
+}
+
+/// The same for an ordinary user, whom the kernel lets set no device rules. None are needed: the container can reach
+/// no more devices than the user.
+pub fn apply_as_user(hierarchies: &[Hierarchy], resources: &LinuxResources) -> Result<()> {
+    let mut rules = LinuxResources::default();
+    rules.set_devices(resources.devices().clone());
+    let mut others = resources.clone();
+    others.set_devices(None);
+    apply(hierarchies, &others)?;
+    match apply(hierarchies, &rules) {
+        Err(error) if matches!(error.errno(), Some(Errno::EPERM | Errno::EACCES)) => {
+            log::debug(format!("device rules are not set: {error}"));
+            Ok(())
+        }
+        done => done,
     }
 }
 

@@ -37,6 +37,9 @@ pub struct Location {
     /// One absolute directory a hierarchy; the key is the hierarchy's controllers joined by `,`
     /// (`cpu,cpuacct`, `name=systemd`), "" for the unified tree.
     pub paths: BTreeMap<String, PathBuf>,
+    /// An ordinary user's: device rules are set if they can be.
+    #[serde(default)]
+    pub rootless: bool,
 }
 
 /// Where the cgroup of container `id` goes.
@@ -57,11 +60,11 @@ pub fn locate(
     rootless: bool,
 ) -> Result<Location> {
     match driver {
-        Driver::Disabled => return Ok(Location { driver, unit: None, paths: BTreeMap::new() }),
+        Driver::Disabled => return Ok(Location { driver, unit: None, paths: BTreeMap::new(), rootless }),
         Driver::Systemd => {
             let instance = if rootless { Instance::User } else { Instance::System };
             let (unit, paths) = systemd::locate(tree, cgroups_path, id, instance)?;
-            return Ok(Location { driver, unit: Some(unit), paths });
+            return Ok(Location { driver, unit: Some(unit), paths, rootless });
         }
         Driver::Cgroupfs => {}
     }
@@ -92,7 +95,7 @@ pub fn locate(
         }
         paths.insert(key, path);
     }
-    Ok(Location { driver, unit: None, paths })
+    Ok(Location { driver, unit: None, paths, rootless })
 }
 
 /// Where relative paths start, below the mount. The mount may show only a part of the hierarchy (its root

@@ -135,10 +135,15 @@ impl Manager {
     /// fails. systemd makes v2's by itself, once there is a process to put in.
     pub fn create(&self, resources: &LinuxResources) -> Result<()> {
         let hierarchies = self.hierarchies()?;
-        match self.unit.is_some() && sole_unified(hierarchies).is_some() {
-            true => self.check_unused(),
-            false => create::create(hierarchies, resources),
+        match self.comes_before_its_process()? {
+            true => create::create(hierarchies, resources),
+            false => self.check_unused(),
         }
+    }
+
+    /// Whether `create` has made all directories. systemd makes those of v2 around a process, in `add`.
+    pub fn comes_before_its_process(&self) -> Result<bool> {
+        Ok(self.unit.is_none() || sole_unified(self.hierarchies()?).is_none())
     }
 
     /// For an ordinary user: leaves out the hierarchies beside others in which it may make nothing and which have no
@@ -250,9 +255,10 @@ impl Manager {
             Driver::Disabled => Ok(()),
             Driver::Cgroupfs | Driver::Systemd => {
                 let hierarchies = self.hierarchies()?;
+                let set = if self.location.rootless { limits::apply_as_user } else { limits::apply };
                 match &self.unit {
-                    Some(unit) => limits::apply(hierarchies, &self.tell(unit, hierarchies, resources)?),
-                    None => limits::apply(hierarchies, resources),
+                    Some(unit) => set(hierarchies, &self.tell(unit, hierarchies, resources)?),
+                    None => set(hierarchies, resources),
                 }
             }
         }

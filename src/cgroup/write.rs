@@ -62,6 +62,11 @@ pub fn keyed_number(content: &str, key: &str) -> Option<u64> {
     content.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
 }
 
+/// A value that is asked for: 0 is none, as in runc, whose types cannot tell the two apart.
+pub fn given<T: Default + PartialEq>(value: Option<T>) -> Option<T> {
+    value.filter(|value| *value != T::default())
+}
+
 /// The writes of one controller, as they are put together.
 pub struct List {
     controller: &'static str,
@@ -75,12 +80,25 @@ impl List {
 
     /// Adds a write; `field` is the pointer below /linux/resources.
     pub fn push(&mut self, file: impl Into<String>, value: impl Display, field: &str) {
-        self.writes.push(Write {
+        self.writes.push(self.make(file, value, field));
+    }
+
+    /// A write of this controller, not added yet.
+    pub fn make(&self, file: impl Into<String>, value: impl Display, field: &str) -> Write {
+        Write {
             controller: self.controller,
             file: file.into(),
             value: value.to_string(),
             pointer: pointer(field),
-        });
+        }
+    }
+
+    /// Adds one or both of two that the kernel checks against each other: the second comes first where
+    /// `second_first`.
+    pub fn push_pair(&mut self, first: Option<Write>, second: Option<Write>, second_first: bool) {
+        let (one, other) = if second_first { (second, first) } else { (first, second) };
+        self.writes.extend(one);
+        self.writes.extend(other);
     }
 
     pub fn done(self) -> Result<Vec<Write>> {

@@ -281,8 +281,14 @@ impl Work {
         self.make_cgroup(order, &blueprint.plan)?;
         self.make_resctrl_group(blueprint)?;
         trace::done("make the cgroup");
-        let paths = &self.state.cgroup.paths;
-        prepare::prepare_cgroups(&blueprint.plan, &mut prepared, |key| paths.get(key).map(PathBuf::as_path))?;
+        let paths = self.state.cgroup.paths.clone();
+        let openable = prepared.unopened.is_none();
+        let cgroups =
+            || prepare::cgroups(&blueprint.plan, openable, |key| paths.get(key).map(PathBuf::as_path));
+        let cgroup_comes_first = self.manager.comes_before_its_process()?;
+        if cgroup_comes_first {
+            prepared.cgroups = cgroups()?;
+        }
 
         let start = Start {
             gate: self.gate(order)?,
@@ -309,7 +315,8 @@ impl Work {
         if !blueprint.plan.needs_bridge() {
             user_namespace::adjust_oom_score(&blueprint.proc, pid, &blueprint.plan.privileged)?;
         }
-        child.tell(ToInit::Placed)?;
+        let cgroup = if cgroup_comes_first { None } else { cgroups()?.remove("") };
+        child.tell_with(ToInit::Placed, cgroup.as_ref().map(AsFd::as_fd).as_slice())?;
         trace::done("place init");
         // Beside init's work: until the commit it dies with us, recorded or not.
         self.state.init = Some(ProcessId::look_up(&blueprint.proc, pid).context("look at init")?);
@@ -349,7 +356,8 @@ impl Work {
                  strongly discouraged (as it is impossible to properly kill all container's processes).",
             );
         }
-        let nowhere = Location { driver: Driver::Disabled, unit: None, paths: BTreeMap::new() };
+        let nowhere =
+            Location { driver: Driver::Disabled, unit: None, paths: BTreeMap::new(), rootless: true };
         self.manager = Manager::new(nowhere.clone());
         self.place_cgroup(nowhere)
     }

@@ -79,7 +79,7 @@ pub fn state(id: &str) -> State {
         boot_id: host::boot_id(&Proc::open().unwrap()).unwrap(),
         runtime: ProcessId { pid: 0, start_time: 0 },
         init: None,
-        cgroup: Location { driver: Driver::Disabled, unit: None, paths: BTreeMap::new() },
+        cgroup: Location { driver: Driver::Disabled, unit: None, paths: BTreeMap::new(), rootless: false },
         systemd_cgroup: false,
         rootless: false,
         own_pid_namespace: true,

@@ -20,7 +20,8 @@ const LIMIT: usize = 60 * 1024;
 /// What the parent tells init.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ToInit {
-    /// Id maps are written, the cgroup is joined: go.
+    /// Id maps are written, the cgroup is joined: go. The cgroup's directory, detached, goes along where it could not
+    /// be opened before.
     Placed,
     /// The ids of the mount are mapped.
     IdsMapped,
@@ -74,15 +75,15 @@ pub fn pair() -> Result<(ParentEnd, InitEnd)> {
 }
 
 impl ParentEnd {
-    /// Sends init a word.
-    pub fn send(&self, word: ToInit) -> Result<()> {
+    /// Sends init a word, and descriptors with it.
+    pub fn send(&self, word: ToInit, fds: &[BorrowedFd]) -> Result<()> {
         let byte = match word {
             ToInit::Placed => PLACED,
             ToInit::IdsMapped => IDS_MAPPED,
             ToInit::RuntimeHooksDone => RUNTIME_HOOKS_DONE,
             ToInit::Commit => COMMIT,
         };
-        socket::send(self.0.as_fd(), &[byte], &[]).context("tell init to go on")
+        socket::send(self.0.as_fd(), &[byte], fds).context("tell init to go on")
     }
 
     /// For fuzz targets: whoever is at the other end.
@@ -107,8 +108,13 @@ impl AsFd for ParentEnd {
 impl InitEnd {
     /// Waits for exactly this word; the end of the file means that the parent is gone.
     pub fn expect(&self, word: ToInit) -> Result<()> {
+        self.expect_with(word).map(drop)
+    }
+
+    /// The same, and what goes along.
+    pub fn expect_with(&self, word: ToInit) -> Result<Vec<OwnedFd>> {
         let received = socket::receive(self.0.as_fd(), LIMIT).context("wait for the parent")?;
-        let Some((bytes, _)) = received else {
+        let Some((bytes, fds)) = received else {
             fail!(Code::Internal, "the runtime went away while the container was being made");
         };
         let heard = match bytes.as_slice() {
@@ -119,7 +125,7 @@ impl InitEnd {
             _ => fail!(Code::Internal, "unknown word of {} bytes from the parent", bytes.len()),
         };
         match heard == word {
-            true => Ok(()),
+            true => Ok(fds),
             false => {
                 Err(Error::new(Code::Internal, format!("the parent said {heard:?} instead of {word:?}")))
             }
@@ -260,7 +266,7 @@ mod tests {
     #[test]
     fn init_hears_a_wrong_word_and_the_end_of_the_file_as_errors() {
         let (parent, init) = pair().unwrap();
-        parent.send(ToInit::Commit).unwrap();
+        parent.send(ToInit::Commit, &[]).unwrap();
         assert!(init.expect(ToInit::Placed).unwrap_err().to_string().contains("Commit instead of Placed"));
         drop(parent);
         assert!(init.expect(ToInit::Commit).unwrap_err().to_string().contains("went away"));

@@ -42,7 +42,8 @@ fn carry_out_all(context: &mut Context, steps: &[Step]) -> Result<Never> {
     log::debug("child process in init()");
     trace::enter_init();
     trace::done("clone3");
-    context.channel.expect(ToInit::Placed)?;
+    let cgroup = context.channel.expect_with(ToInit::Placed)?.pop();
+    context.prepared.cgroups.extend(cgroup.map(|tree| (String::new(), tree)));
     trace::done("wait to be placed");
     enter_container(context, steps)?;
     // runc's words, which people look for in a debug log.

@@ -203,8 +203,13 @@ impl Child {
 
     /// Says a word.
     pub fn tell(&self, word: ToInit) -> Result<()> {
+        self.tell_with(word, &[])
+    }
+
+    /// Says a word, with descriptors.
+    pub fn tell_with(&self, word: ToInit, fds: &[BorrowedFd]) -> Result<()> {
         // A child that died of an error is heard first: its message says why, a broken pipe does not.
-        match self.channel.send(word) {
+        match self.channel.send(word, fds) {
             Err(error) if error.errno() == Some(Errno::EPIPE) => match self.next() {
                 Err(error) => Err(error),
                 Ok(event) => Err(Error::new(Code::Internal, format!("init left after {event:?}"))),

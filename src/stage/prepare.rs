@@ -81,16 +81,17 @@ pub fn open_trees(rootfs: &Rootfs, steps: &[Step], idmaps: &BTreeMap<usize, Owne
 }
 
 /// Clones the container's cgroup directories, for plans that bind them. They must exist by now. Without cgroups of
-/// its own, the container is shown those of the caller.
-pub fn prepare_cgroups<'a>(
+/// its own, the container is shown those of the caller. None where it is init that opens trees.
+pub fn cgroups<'a>(
     plan: &Plan,
-    prepared: &mut Prepared,
+    openable: bool,
     directory_of: impl Fn(&str) -> Option<&'a Path>,
-) -> Result<()> {
-    match prepared.unopened {
-        None => open_cgroups(&plan.steps, plan.has_user_namespace(), &mut prepared.cgroups, directory_of),
-        Some(_) => Ok(()),
+) -> Result<BTreeMap<String, OwnedFd>> {
+    let mut opened = BTreeMap::new();
+    if openable {
+        open_cgroups(&plan.steps, plan.has_user_namespace(), &mut opened, directory_of)?;
     }
+    Ok(opened)
 }
 
 /// The same, by init.

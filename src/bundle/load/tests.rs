@@ -205,3 +205,17 @@ fn a_process_file_needs_only_what_runc_needs_and_may_be_a_pipe() {
     assert_eq!(super::process(&fifo).unwrap().args().as_deref(), Some(&["id".to_string()][..]));
     writer.join().unwrap();
 }
+
+#[test]
+fn names_in_any_letter_case_mean_what_they_mean_to_runc() {
+    let config = r#"{"OCIVersion": "1.0.0", "root": {"Path": "rootfs"}, "process": {"CWD": "/", "user": {"UID": 7}},
+        "linux": {"resources": {"Memory": {"Limit": 5}, "unified": {"Memory.max": "1"}},
+                  "sysctl": {"Kernel.x": "1"}}}"#;
+    let spec = serde_json::to_value(parse(config.as_bytes()).unwrap()).unwrap();
+    assert_eq!(spec["process"]["user"]["uid"], 7);
+    assert_eq!(spec["linux"]["resources"]["memory"]["limit"], 5);
+    assert_eq!(spec["linux"]["resources"]["unified"]["Memory.max"], "1");
+    assert_eq!(spec["linux"]["sysctl"]["Kernel.x"], "1");
+    let process = parse_process(br#"{"cwd": "/", "args": ["x"], "Terminal": true}"#).unwrap();
+    assert_eq!(process.terminal(), Some(true));
+}

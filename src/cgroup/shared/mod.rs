@@ -2,5 +2,6 @@
 
 pub mod cpuset;
 pub mod hugetlb;
+pub mod memory;
 pub mod pids;
 pub mod rdma;

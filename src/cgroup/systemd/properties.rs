@@ -12,13 +12,12 @@ use super::bus::{Type, Value};
 use super::manager::Property;
 use super::unit::Unit;
 use crate::cgroup::write::{Current, Write, pointer};
-use crate::report::{Code, Error, Result};
+use crate::report::{Code, Error, Result, log};
 
 /// The versions of systemd from which on it has a property.
 mod since {
     pub const CPU_QUOTA_PERIOD: u32 = 242;
     pub const ALLOWED_CPUS: u32 = 244;
-    pub const COLLECT_MODE: u32 = 236;
     pub const CPU_IDLE: u32 = 252;
     pub const OOM_POLICY: u32 = 253;
     pub const ZSWAP_MAX: u32 = 253;
@@ -30,6 +29,10 @@ const DEFAULT_PERIOD: u64 = 100_000;
 const PERCENT: u64 = 10_000;
 const SECOND: u64 = 1_000_000;
 const INFINITY: u64 = u64::MAX;
+/// CPUWeight=idle
+const IDLE: Value = Value::U64(0);
+/// runc's words.
+const WEIGHT_OF_IDLE: &str = "unable to apply both CPUWeight and CpuIdle to systemd, ignoring CPUWeight";
 
 /// What a container's unit is started with. The annotations' come last, and win.
 pub fn of_start(
@@ -54,10 +57,6 @@ pub fn of_start(
         properties.set(&format!("{controller}Accounting"), Value::Bool(true));
     }
     properties.set("DefaultDependencies", Value::Bool(false));
-    if version >= since::COLLECT_MODE {
-        // Whatever kills us: a unit whose processes are gone does not stay behind as failed.
-        properties.set("CollectMode", Value::text("inactive-or-failed"));
-    }
     // Can be set at a start alone.
     let oom_group = resources.unified().as_ref().and_then(|files| files.get("memory.oom.group"));
     if let Some(group) = oom_group.filter(|_| version >= since::OOM_POLICY) {
@@ -119,14 +118,18 @@ fn file_of_v2(
         }
         "cpu.weight" => {
             // An idle group has no weight, and systemd no other way to say idle.
-            if !properties.has("CPUWeight", &Value::U64(0)) {
-                properties.set("CPUWeight", Value::U64(amount(value)?));
+            match properties.has("CPUWeight", &IDLE) {
+                true => log::warn(WEIGHT_OF_IDLE),
+                false => properties.set("CPUWeight", Value::U64(amount(value)?)),
             }
             return Ok(());
         }
         "cpu.idle" => {
             if value == "1" && version >= since::CPU_IDLE {
-                properties.set("CPUWeight", Value::U64(0));
+                if properties.list.iter().any(|property| property.name == "CPUWeight") {
+                    log::warn(WEIGHT_OF_IDLE);
+                }
+                properties.set("CPUWeight", IDLE);
             }
             return Ok(());
         }
@@ -434,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_starts_with_its_process_delegated_and_leaves_nothing_when_it_fails() {
+    fn a_scope_starts_with_its_process_and_delegated() {
         let scope = Unit::of(Some("a.slice:p:n"), "id", Instance::System).unwrap();
         let config = resources(json!({"unified": {"memory.oom.group": "1"}}));
         let annotation = [Property::new("CollectMode", Value::text("inactive"))];
@@ -448,15 +451,12 @@ mod tests {
             "IOAccounting=true",
             "TasksAccounting=true",
             "DefaultDependencies=false",
-            "CollectMode=inactive",
             "OOMPolicy=kill",
+            "CollectMode=inactive",
         ];
         assert_eq!(shown(Ok(of_start(&scope, 7, &config, &annotation, 257))), expected);
         let old = shown(Ok(of_start(&scope, 7, &config, &[], 235)));
-        assert!(
-            !old.iter()
-                .any(|property| property.starts_with("CollectMode") || property.starts_with("OOMPolicy"))
-        );
+        assert!(!old.iter().any(|property| property.starts_with("OOMPolicy")), "{old:?}");
 
         let slice = Unit::of(Some("a.slice:p:a-b.slice"), "id", Instance::System).unwrap();
         let properties = shown(Ok(of_start(&slice, 7, &config, &[], 257)));

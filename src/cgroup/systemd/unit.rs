@@ -67,9 +67,12 @@ impl Unit {
         self.name.ends_with(SLICE)
     }
 
-    /// Its cgroup below the one of the systemd that manages it.
+    /// Its cgroup below the one of the systemd that manages it. Where a slice is, its own name says.
     pub fn path(&self) -> Result<PathBuf> {
-        Ok(expand_slice(&self.slice)?.join(&self.name))
+        match self.is_slice() {
+            true => expand_slice(&self.name),
+            false => Ok(expand_slice(&self.slice)?.join(&self.name)),
+        }
     }
 }
 
@@ -159,6 +162,10 @@ mod tests {
         }
         let unit = Unit::of(Some("a-b.slice:p:n"), "box", Instance::System).unwrap();
         assert_eq!(unit.path().unwrap(), Path::new("a.slice/a-b.slice/p-n.scope"));
+        for slice in ["a-b.slice", "system.slice"] {
+            let unit = Unit::of(Some(&format!("{slice}:p:a-b-c.slice")), "box", Instance::System).unwrap();
+            assert_eq!(unit.path().unwrap(), Path::new("a.slice/a-b.slice/a-b-c.slice"));
+        }
         let unit = Unit::of(Some("-.slice:p:n"), "box", Instance::System).unwrap();
         assert_eq!(unit.path().unwrap(), Path::new("p-n.scope"));
     }

@@ -2,7 +2,7 @@
 
 use oci_spec::runtime::{LinuxBlockIo, LinuxResources, LinuxThrottleDevice};
 
-use crate::cgroup::write::{Current, List, Write};
+use crate::cgroup::write::{Current, List, Write, given};
 use crate::report::Result;
 
 type Throttle = (fn(&LinuxBlockIo) -> &Option<Vec<LinuxThrottleDevice>>, &'static str, &'static str);
@@ -29,7 +29,7 @@ pub fn writes(resources: &LinuxResources, now: &dyn Current) -> Result<Vec<Write
 
 /// CFQ's `blkio.weight` went with Linux 5.0; BFQ has its own file.
 fn weights(block_io: &LinuxBlockIo, now: &dyn Current, list: &mut List) -> Result<()> {
-    let weight = block_io.weight().filter(|weight| *weight != 0);
+    let weight = given(block_io.weight());
     let devices = block_io.weight_device().as_deref().unwrap_or_default();
     let file = match (weight.is_some() || !devices.is_empty()) && now.read("blkio.weight")?.is_none() {
         true => "blkio.bfq.weight",
@@ -38,16 +38,16 @@ fn weights(block_io: &LinuxBlockIo, now: &dyn Current, list: &mut List) -> Resul
     if let Some(weight) = weight {
         list.push(file, weight, "blockIO/weight");
     }
-    if let Some(weight) = block_io.leaf_weight().filter(|weight| *weight != 0) {
+    if let Some(weight) = given(block_io.leaf_weight()) {
         list.push("blkio.leaf_weight", weight, "blockIO/leafWeight");
     }
     for (index, device) in devices.iter().enumerate() {
         let (major, minor) = (device.major(), device.minor());
-        if let Some(weight) = device.weight().filter(|weight| *weight != 0) {
+        if let Some(weight) = given(device.weight()) {
             let field = format!("blockIO/weightDevice/{index}/weight");
             list.push(format!("{file}_device"), format!("{major}:{minor} {weight}"), &field);
         }
-        if let Some(weight) = device.leaf_weight().filter(|weight| *weight != 0) {
+        if let Some(weight) = given(device.leaf_weight()) {
             let field = format!("blockIO/weightDevice/{index}/leafWeight");
             list.push("blkio.leaf_weight_device", format!("{major}:{minor} {weight}"), &field);
         }

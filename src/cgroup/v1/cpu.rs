@@ -6,7 +6,7 @@
 
 use oci_spec::runtime::{LinuxCpu, LinuxResources};
 
-use crate::cgroup::write::{Current, List, Write, invalid, number};
+use crate::cgroup::write::{Current, List, Write, given, invalid, number};
 use crate::report::Result;
 
 /// What the kernel clamps to, without a word (kernel/sched/sched.h: MIN_SHARES, MAX_SHARES).
@@ -35,7 +35,7 @@ pub fn realtime_writes(resources: &LinuxResources, now: &dyn Current) -> Result<
 
 /// A group that is idle has no weight: the kernel refuses to set one, and forgets it on the way out.
 fn weight(cpu: &LinuxCpu, now: &dyn Current, list: &mut List) -> Result<()> {
-    let shares = cpu.shares().filter(|shares| *shares != 0);
+    let shares = given(cpu.shares());
     if let Some(shares) = shares {
         if shares < *SHARES.start() {
             return Err(invalid(
@@ -55,15 +55,15 @@ fn weight(cpu: &LinuxCpu, now: &dyn Current, list: &mut List) -> Result<()> {
     if let Some(shares) = shares.filter(|_| !idle_now) {
         list.push("cpu.shares", shares, "cpu/shares");
     }
-    if let Some(idle) = idle.filter(|idle| *idle != 0) {
+    if let Some(idle) = given(idle) {
         list.push("cpu.idle", idle, "cpu/idle");
     }
     Ok(())
 }
 
 fn bandwidth(cpu: &LinuxCpu, now: &dyn Current, list: &mut List) -> Result<()> {
-    let quota = cpu.quota().filter(|quota| *quota != 0);
-    let period = cpu.period().filter(|period| *period != 0);
+    let quota = given(cpu.quota());
+    let period = given(cpu.period());
     let burst_falls = match (cpu.burst(), quota) {
         (Some(burst), Some(_)) => i128::from(burst) < number(now, "cpu.cfs_burst_us")?.unwrap_or(0),
         _ => false,
@@ -77,15 +77,9 @@ fn bandwidth(cpu: &LinuxCpu, now: &dyn Current, list: &mut List) -> Result<()> {
         }
         _ => true,
     };
-    if let Some(period) = period.filter(|_| period_first) {
-        list.push("cpu.cfs_period_us", period, "cpu/period");
-    }
-    if let Some(quota) = quota {
-        list.push("cpu.cfs_quota_us", quota, "cpu/quota");
-    }
-    if let Some(period) = period.filter(|_| !period_first) {
-        list.push("cpu.cfs_period_us", period, "cpu/period");
-    }
+    let period = period.map(|period| list.make("cpu.cfs_period_us", period, "cpu/period"));
+    let quota = quota.map(|quota| list.make("cpu.cfs_quota_us", quota, "cpu/quota"));
+    list.push_pair(period, quota, !period_first);
     if let Some(burst) = cpu.burst().filter(|_| !burst_falls) {
         list.push("cpu.cfs_burst_us", burst, "cpu/burst");
     }
@@ -93,21 +87,15 @@ fn bandwidth(cpu: &LinuxCpu, now: &dyn Current, list: &mut List) -> Result<()> {
 }
 
 fn realtime(cpu: &LinuxCpu, now: &dyn Current, list: &mut List) -> Result<()> {
-    let runtime = cpu.realtime_runtime().filter(|runtime| *runtime != 0);
-    let period = cpu.realtime_period().filter(|period| *period != 0);
+    let runtime = given(cpu.realtime_runtime());
+    let period = given(cpu.realtime_period());
     let period_first = match (period, runtime) {
         (Some(period), Some(_)) => i128::from(period) >= number(now, "cpu.rt_period_us")?.unwrap_or(0),
         _ => true,
     };
-    if let Some(period) = period.filter(|_| period_first) {
-        list.push("cpu.rt_period_us", period, "cpu/realtimePeriod");
-    }
-    if let Some(runtime) = runtime {
-        list.push("cpu.rt_runtime_us", runtime, "cpu/realtimeRuntime");
-    }
-    if let Some(period) = period.filter(|_| !period_first) {
-        list.push("cpu.rt_period_us", period, "cpu/realtimePeriod");
-    }
+    let period = period.map(|period| list.make("cpu.rt_period_us", period, "cpu/realtimePeriod"));
+    let runtime = runtime.map(|runtime| list.make("cpu.rt_runtime_us", runtime, "cpu/realtimeRuntime"));
+    list.push_pair(period, runtime, !period_first);
     Ok(())
 }
 

@@ -6,7 +6,8 @@
 
 use oci_spec::runtime::{LinuxMemory, LinuxResources};
 
-use crate::cgroup::write::{Current, List, Write, invalid, number, unsupported};
+use crate::cgroup::shared::memory::check_order;
+use crate::cgroup::write::{Current, List, Write, given, invalid, number, unsupported};
 use crate::report::Result;
 
 const LIMIT: &str = "memory.limit_in_bytes";
@@ -16,7 +17,7 @@ pub fn writes(resources: &LinuxResources, now: &dyn Current) -> Result<Vec<Write
     let mut list = List::of("memory");
     let Some(memory) = resources.memory() else { return list.done() };
     limits(memory, now, &mut list)?;
-    if let Some(reservation) = memory.reservation().filter(|bytes| *bytes != 0) {
+    if let Some(reservation) = given(memory.reservation()) {
         list.push("memory.soft_limit_in_bytes", reservation, "memory/reservation");
     }
     oom_killer(memory, now, &mut list)?;
@@ -36,32 +37,24 @@ pub fn writes(resources: &LinuxResources, now: &dyn Current) -> Result<Vec<Write
 
 /// The kernel holds limit <= memory+swap after every single write.
 fn limits(memory: &LinuxMemory, now: &dyn Current, list: &mut List) -> Result<()> {
-    let limit = memory.limit().filter(|bytes| *bytes != 0);
-    let mut swap = memory.swap().filter(|bytes| *bytes != 0);
+    let (limit, mut swap) = (given(memory.limit()), given(memory.swap()));
     // No memory limit means no limit on memory and swap together either, where swap is accounted at all.
     if limit == Some(-1) && swap.is_none() && now.read(SWAP)?.is_some() {
         swap = Some(-1);
     }
     if let (Some(limit), Some(swap)) = (limit, swap)
         && swap > 0
-        && swap < limit
     {
-        return Err(invalid("memory/swap", "memory+swap limit should be >= memory limit"));
+        check_order(limit, swap)?;
     }
     let swap_first = match (limit, swap) {
         (Some(_), Some(-1)) => true,
         (Some(_), Some(swap)) => number(now, LIMIT)?.is_some_and(|limit_now| limit_now <= i128::from(swap)),
         _ => false,
     };
-    if let Some(swap) = swap.filter(|_| swap_first) {
-        list.push(SWAP, swap, "memory/swap");
-    }
-    if let Some(limit) = limit {
-        list.push(LIMIT, limit, "memory/limit");
-    }
-    if let Some(swap) = swap.filter(|_| !swap_first) {
-        list.push(SWAP, swap, "memory/swap");
-    }
+    let limit = limit.map(|limit| list.make(LIMIT, limit, "memory/limit"));
+    let swap = swap.map(|swap| list.make(SWAP, swap, "memory/swap"));
+    list.push_pair(limit, swap, swap_first);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use oci_spec::runtime::{LinuxCpu, LinuxResources};
 
-use crate::cgroup::write::{Current, List, Write, number, unsupported};
+use crate::cgroup::write::{Current, List, Write, given, number, unsupported};
 use crate::report::Result;
 
 pub fn writes(resources: &LinuxResources, now: &dyn Current) -> Result<Vec<Write>> {
@@ -27,7 +27,7 @@ pub fn writes(resources: &LinuxResources, now: &dyn Current) -> Result<Vec<Write
 
 /// A group that is idle has no weight: the kernel refuses to set one, and forgets it on the way out.
 fn weight(cpu: &LinuxCpu, now: &dyn Current, list: &mut List) -> Result<()> {
-    let weight = cpu.shares().filter(|shares| *shares != 0).map(weight_of_shares);
+    let weight = given(cpu.shares()).map(weight_of_shares);
     let idle_now = weight.is_some() && cpu.idle() == Some(1) && number(now, "cpu.idle")? == Some(1);
     if let Some(0) = cpu.idle() {
         list.push("cpu.idle", 0, "cpu/idle");
@@ -35,7 +35,7 @@ fn weight(cpu: &LinuxCpu, now: &dyn Current, list: &mut List) -> Result<()> {
     if let Some(weight) = weight.filter(|_| !idle_now) {
         list.push("cpu.weight", weight, "cpu/shares");
     }
-    if let Some(idle) = cpu.idle().filter(|idle| *idle != 0) {
+    if let Some(idle) = given(cpu.idle()) {
         list.push("cpu.idle", idle, "cpu/idle");
     }
     Ok(())
@@ -43,8 +43,8 @@ fn weight(cpu: &LinuxCpu, now: &dyn Current, list: &mut List) -> Result<()> {
 
 /// The kernel holds burst <= quota after every single write.
 fn bandwidth(cpu: &LinuxCpu, now: &dyn Current, list: &mut List) -> Result<()> {
-    let quota = cpu.quota().filter(|quota| *quota != 0);
-    let period = cpu.period().filter(|period| *period != 0);
+    let quota = given(cpu.quota());
+    let period = given(cpu.period());
     let burst_falls = match cpu.burst() {
         Some(burst) if quota.is_some() => i128::from(burst) < number(now, "cpu.max.burst")?.unwrap_or(0),
         _ => false,

@@ -2,7 +2,7 @@
 
 use oci_spec::runtime::{LinuxBlockIo, LinuxResources, LinuxThrottleDevice};
 
-use crate::cgroup::write::{Current, List, Write, invalid, unsupported};
+use crate::cgroup::write::{Current, List, Write, given, invalid, unsupported};
 use crate::report::Result;
 
 type Throttle = (fn(&LinuxBlockIo) -> &Option<Vec<LinuxThrottleDevice>>, &'static str, &'static str);
@@ -35,7 +35,7 @@ pub fn writes(resources: &LinuxResources, now: &dyn Current) -> Result<Vec<Write
 
 /// BFQ keeps v1's range of weights; `io.weight` (iocost) has its own.
 fn weights(block_io: &LinuxBlockIo, now: &dyn Current, list: &mut List) -> Result<()> {
-    let weight = block_io.weight().filter(|weight| *weight != 0);
+    let weight = given(block_io.weight());
     let devices = block_io.weight_device().as_deref().unwrap_or_default();
     if weight.is_none() && devices.is_empty() {
         return Ok(());
@@ -48,7 +48,7 @@ fn weights(block_io: &LinuxBlockIo, now: &dyn Current, list: &mut List) -> Resul
     }
     for (index, device) in devices.iter().enumerate() {
         let field = format!("blockIO/weightDevice/{index}/weight");
-        if let Some(weight) = device.weight().filter(|weight| *weight != 0) {
+        if let Some(weight) = given(device.weight()) {
             let line = format!("{}:{} {}", device.major(), device.minor(), convert(weight, &field)?);
             list.push(file, line, &field);
         }

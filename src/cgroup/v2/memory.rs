@@ -5,7 +5,8 @@
 
 use oci_spec::runtime::{LinuxMemory, LinuxResources};
 
-use crate::cgroup::write::{Current, List, Write, invalid, number, unsupported};
+use crate::cgroup::shared::memory::check_order;
+use crate::cgroup::write::{Current, List, Write, given, invalid, number, unsupported};
 use crate::report::Result;
 
 const SWAP: &str = "memory.swap.max";
@@ -24,10 +25,10 @@ pub fn writes(resources: &LinuxResources, now: &dyn Current) -> Result<Vec<Write
             list.push(SWAP, value, "memory/swap");
         }
     }
-    if let Some(bytes) = memory.limit().filter(|bytes| *bytes != 0) {
+    if let Some(bytes) = given(memory.limit()) {
         list.push("memory.max", amount(bytes), "memory/limit");
     }
-    if let Some(bytes) = memory.reservation().filter(|bytes| *bytes != 0) {
+    if let Some(bytes) = given(memory.reservation()) {
         list.push("memory.low", amount(bytes), "memory/reservation");
     }
     list.done()
@@ -47,8 +48,7 @@ fn swap_alone(memory: &LinuxMemory) -> Result<Option<String>> {
         (-1, swap) => Ok(Some(swap.to_string())),
         (0, _) => refuse("memory/swap", "unable to set swap limit without memory limit"),
         (limit, _) if limit < 0 => refuse("memory/limit", &format!("invalid memory value: {limit}")),
-        (limit, swap) if swap < limit => refuse("memory/swap", "memory+swap limit should be >= memory limit"),
-        (limit, swap) => Ok(Some((swap - limit).to_string())),
+        (limit, swap) => check_order(limit, swap).map(|()| Some((swap - limit).to_string())),
     }
 }
 

@@ -7,18 +7,23 @@ use oci_spec::runtime::LinuxResources;
 
 use crate::cgroup::directory::Directory;
 use crate::cgroup::write::{Current, invalid, pointer, token};
-use crate::report::{Code, Error, Result};
+use crate::report::{Code, Error, Result, log};
 
-/// Writes every key, in the order of names.
+/// Writes every key, in the order of names; no weight of a group that is made idle beside it: it would have none.
 ///
 /// # Errors
 /// A key that is no file name of a controller, and what the kernel answers; where it is the controller that
 /// is missing, the error says so.
 pub fn set(directory: &Directory, resources: &LinuxResources) -> Result<()> {
     let Some(files) = resources.unified() else { return Ok(()) };
+    let is_idle = files.get("cpu.idle").is_some_and(|idle| idle.trim() == "1");
     for (file, value) in files.iter().collect::<BTreeMap<_, _>>() {
         let field = format!("unified/{}", token(file));
         check(file, &field)?;
+        if is_idle && matches!(file.as_str(), "cpu.weight" | "cpu.weight.nice") {
+            log::debug(format!("{file} is not set, since cpu.idle is"));
+            continue;
+        }
         if let Err(errno) = directory.write(file, value) {
             return Err(refused(directory, file, value, errno)?.at(pointer(&field)).code(Code::Cgroup));
         }
@@ -72,6 +77,15 @@ mod tests {
         assert_eq!(fake.read("memory.min"), "131072");
         // A real file takes two writes; a plain one shows them joined.
         assert_eq!(fake.read("io.max"), "8:0 riops=38:16 riops=4");
+    }
+
+    #[test]
+    fn an_idle_group_is_given_no_weight() {
+        let fake = Fake::new(&[("cpu.idle", ""), ("cpu.weight", "")]);
+        set_in(&fake, json!({"cpu.idle": "1", "cpu.weight": "8"})).unwrap();
+        assert_eq!((fake.read("cpu.idle"), fake.read("cpu.weight")), ("1".into(), "".into()));
+        set_in(&fake, json!({"cpu.idle": "0", "cpu.weight": "8"})).unwrap();
+        assert_eq!(fake.read("cpu.weight"), "8");
     }
 
     #[test]

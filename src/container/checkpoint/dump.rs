@@ -26,7 +26,7 @@ use crate::linux::procfs::Proc;
 use crate::linux::{fd, inherited};
 use crate::plan::{Action, MountSource, Plan, SourceLink, compile};
 use crate::report::{Code, Context, Error, Result, log};
-use crate::stage::external;
+use crate::stage::{external, user_namespace};
 
 /// Where callers look for it.
 const LOG: &str = "dump.log";
@@ -181,7 +181,7 @@ fn plan_of(container: &Container, state: &State, spec: &oci_spec::runtime::Spec)
         cgroup_after_clone: state.systemd_cgroup,
         kcore: false,
         in_user_namespace: in_user_namespace()?,
-        unprivileged: false,
+        unprivileged: !user_namespace::may_write_maps(),
     };
     let plan = compile::container(spec, &options)?;
     require_own_mounts(&plan)?;
@@ -197,7 +197,7 @@ fn refuse_links(plan: &Plan) -> Result<()> {
             MountSource::Bind { link, .. } | MountSource::BindInside { link, .. } => *link,
             _ => SourceLink::Follow,
         };
-        if link != SourceLink::Follow || mount.target_nofollow {
+        if link == SourceLink::Mount || mount.target_nofollow {
             let target = &mount.target;
             fail!(
                 Code::Unsupported,

@@ -115,7 +115,8 @@ impl<'a> Restoring<'a> {
         let mut prepared = prepare::prepare(plan, None, &self.blueprint.proc)?;
         self.manager.create(&plan.cgroup.resources)?;
         let paths = &self.state.cgroup.paths;
-        prepare::prepare_cgroups(plan, &mut prepared, |key| paths.get(key).map(PathBuf::as_path))?;
+        let openable = prepared.unopened.is_none();
+        prepared.cgroups = prepare::cgroups(plan, openable, |key| paths.get(key).map(PathBuf::as_path))?;
         let joined = Joined::of(plan, std::mem::take(&mut prepared.namespaces))?;
         let inherited = descriptors::inherited(self.directories.images())?;
 

@@ -1,0 +1,54 @@
+//! Memory that runs out, and what statistics say, on v2.
+
+use serde_json::{Value, json};
+
+use super::{directory, lacks_v2, with_resources};
+use crate::bundle_examples::examples;
+use crate::support::{Outcome, skip};
+
+#[test]
+fn the_web_example_is_held_to_its_memory_and_events_tell() -> Outcome {
+    if let Some(reason) = lacks_v2() {
+        return skip(reason);
+    }
+    let config = std::fs::read_to_string(examples().join("web/config.json"))?;
+    let config: Value = serde_json::from_str(&config)?;
+    // Without its fifth of a CPU, which an emulated machine would take minutes with.
+    let container = with_resources(&json!({"memory": config["linux"]["resources"]["memory"]}))?;
+    container.detach()?;
+    let mut events = container.runtime(["events", "--interval", "1s", &container.id]).spawn()?;
+    events.wait_for("stats")?;
+    container.exec_shell("dd if=/dev/zero of=/dev/null bs=128M count=1 || true")?;
+    events.wait_for(&format!("{{\"type\":\"oom\",\"id\":\"{}\"}}\n", container.id))?;
+    let kills = std::fs::read_to_string(directory(&container).join("memory.events"))?;
+    assert!(!kills.contains("oom_kill 0"), "{kills}");
+    let stats = container.command(&["events", "--stats"])?.ok().json();
+    assert_eq!(stats["data"]["memory"]["usage"]["limit"], 67_108_864);
+    container.delete_by_force()?.ok();
+    assert_eq!(events.finish()?.0, 0);
+    Ok(())
+}
+
+#[test]
+fn statistics_are_those_of_the_kernels_files() -> Outcome {
+    if let Some(reason) = lacks_v2() {
+        return skip(reason);
+    }
+    let container =
+        with_resources(&json!({"memory": {"limit": 33_554_432, "swap": 50_331_648}, "pids": {"limit": 20}}))?;
+    container.detach()?;
+    let data = &container.command(&["events", "--stats"])?.ok().json()["data"];
+    assert_eq!(data["pids"], json!({"current": 1, "limit": 20}));
+    assert_eq!(data["memory"]["usage"]["limit"], 33_554_432);
+    // Together with memory, as on v1.
+    assert_eq!(data["memory"]["swap"]["limit"], 50_331_648);
+    assert!(data["memory"]["raw"]["anon"].as_u64() > Some(0), "{data}");
+    assert!(data["cpu"]["usage"]["total"].as_u64() > Some(0), "{data}");
+    // Pressure is told where the kernel measures it.
+    for (part, file) in [("cpu", "cpu.pressure"), ("memory", "memory.pressure"), ("blkio", "io.pressure")] {
+        let there = std::fs::read_to_string(directory(&container).join(file)).is_ok();
+        let psi = &data[part]["psi"];
+        assert_eq!(psi.is_object(), there, "{part}: {psi}");
+    }
+    Ok(())
+}
