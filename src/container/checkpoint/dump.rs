@@ -197,7 +197,7 @@ fn refuse_links(plan: &Plan) -> Result<()> {
             MountSource::Bind { link, .. } | MountSource::BindInside { link, .. } => *link,
             _ => SourceLink::Follow,
         };
-        if link != SourceLink::Follow || mount.target_nofollow {
+        if link == SourceLink::Mount || mount.target_nofollow {
             let target = &mount.target;
             fail!(
                 Code::Unsupported,
