@@ -20,7 +20,7 @@ MAN := $(DESTDIR)$(PREFIX)/share/man/man8
 SHARE := $(DESTDIR)$(PREFIX)/share
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: build demo examples bench docs deb test test-release fuzz test-guest $(CLIENTS:%=test-%) test-clients test-deb soak lint install clean help
+.PHONY: build demo examples bench docs deb test test-release test-races test-older-kernel fuzz test-guest $(CLIENTS:%=test-%) test-clients test-deb soak lint install clean help
 
 build: ## build the release binary
 	@integration/packages $(BUILD_PACKAGES)
@@ -60,6 +60,15 @@ test-release: build ## run a part of the integration suite against the release b
 bench: build ## compare with runc, crun and the floor: a table, and target/bench.json
 	@integration/packages $(BENCH_PACKAGES)
 	@$(AS_ROOT) bench/run --trug $(TRUG) --json target/bench.json
+
+test-races: ## run every race for 20 seconds
+	@integration/packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
+	@TRUG_LONG=1 integration/run-tests escapes::races
+
+test-older-kernel: ## run the integration suite as on Linux 5.14, newer calls hidden
+	@integration/packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
+	cargo build --example older-kernel
+	@TRUG_TEST_UNDER=$(CURDIR)/target/x86_64-unknown-linux-gnu/debug/examples/older-kernel integration/run-tests
 
 fuzz: ## fuzz every target for FUZZ_SECONDS each
 	@integration/packages $(BUILD_PACKAGES) g++
