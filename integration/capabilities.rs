@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Container, Outcome, Output};
+use crate::support::{Container, Outcome, Output, program as programs};
 
 /// The five lines of /proc/self/status, in hexadecimal: inheritable, permitted, effective, bounding, ambient.
 #[track_caller]
@@ -170,7 +170,7 @@ fn a_set_uid_program_gains_nothing_under_no_new_privileges() -> Outcome {
         config.user(1000, 1000);
     })?;
     let program = container.rootfs().join("var/busybox");
-    std::fs::copy(container.rootfs().join("bin/busybox"), &program)?;
+    programs::copy(&container.rootfs().join("bin/busybox"), &program)?;
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o4755))?;
     container.edit(|config| {
@@ -187,7 +187,7 @@ fn a_program_that_only_its_owner_may_run_needs_dac_override() -> Outcome {
         config.user(1000, 1000).args(&["/var/busybox", "true"]);
     })?;
     let program = container.rootfs().join("var/busybox");
-    std::fs::copy(container.rootfs().join("bin/busybox"), &program)?;
+    programs::copy(&container.rootfs().join("bin/busybox"), &program)?;
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o744))?;
     container.run()?.fails(1, "permission denied");
     container.edit(|config| {

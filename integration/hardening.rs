@@ -4,14 +4,14 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::support::{Container, Invocation, Outcome, invocation, is_peer, skip, strace};
+use crate::support::{Container, Invocation, Outcome, invocation, is_peer, program, skip, strace};
 
 /// A copy of the runtime that a test may lose, and what it was.
 fn expendable(container: &Container) -> anyhow::Result<(PathBuf, Vec<u8>)> {
     let directory = container.path("sbin");
     fs::create_dir(&directory)?;
     let copy = directory.join("runtime");
-    fs::copy(invocation::runtime(), &copy)?;
+    program::copy(&invocation::runtime(), &copy)?;
     Ok((copy.clone(), fs::read(copy)?))
 }
 
@@ -119,7 +119,7 @@ fn the_runtimes_processes_are_closed_to_the_container() -> Outcome {
 fn no_absolute_path_is_used_inside_the_containers_mount_namespace() -> Outcome {
     // The mark of the whole family of bugs of 2026: a path of the image resolved again, by string.
     if is_peer() {
-        return skip("known: runc uses 94 absolute paths");
+        return skip("known: peers use absolute paths");
     }
     if let Some(reason) = strace::lacking() {
         return skip(reason);

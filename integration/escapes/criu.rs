@@ -105,7 +105,8 @@ fn t_criu_descriptors_json_names_pipes_and_files_and_nothing_else() -> Outcome {
 }
 
 #[test]
-fn t_criu_an_archive_cannot_make_a_read_only_bind_writable() -> Outcome {
+fn cve_2026_53492_53489_and_go_2026_6791_containerd_an_archive_cannot_make_a_read_only_bind_writable()
+-> Outcome {
     with_criu(|| {
         let (container, canary) = with_symlinks("/real1", "/real2")?;
         container.detach()?;

@@ -30,7 +30,7 @@ fn create_with_console(container: &Container) -> Outcome {
 
 #[test]
 fn cve_2026_88264_the_console_is_a_symlink_to_the_host() -> Outcome {
-    // Fails with crun 1.28 ([M] in security.md 1.5): the host's file is made.
+    // Seen with crun 1.8.1: the host's file is made.
     for (target, readonly) in [("missing", false), ("missing", true), ("secret", false), ("secret", true)] {
         let container = with_own_dev(true)?;
         container.edit(|config| config["root"]["readonly"] = readonly.into())?;
@@ -70,7 +70,7 @@ fn cve_2025_52565_the_terminal_is_a_symlink() -> Outcome {
 
 #[test]
 fn cve_2026_88265_dev_null_is_a_symlink_to_a_file_of_the_host() -> Outcome {
-    // Fails with crun 1.28 ([M]): the host's file is given to the user and written.
+    // Seen with crun 1.8.1: the host's file is given to the user and written; with runc 1.1.5: it is written.
     let container = with_own_dev(false)?;
     let canary = Canary::new(&container)?;
     container.edit(|config| {
@@ -86,7 +86,7 @@ fn cve_2026_88265_dev_null_is_a_symlink_to_a_file_of_the_host() -> Outcome {
 
 #[test]
 fn cve_2026_41579_and_47766_dev_itself_is_a_symlink() -> Outcome {
-    // runc removed ptmx and made the links, crun the nodes, in whatever directory /dev led to.
+    // Seen with runc 1.1.5 and crun 1.8.1: the ptmx of whatever directory /dev leads to is removed.
     for form in ["absolute", "climbing", "dangling", "chain"] {
         let container = with_own_dev(false)?;
         let canary = Canary::new(&container)?;

@@ -10,7 +10,7 @@ const CLIMB: &str = "cat ../../../../../../../../..$SECRET 2>/dev/null && exit 0
 
 #[test]
 fn cve_2024_21626_cwd_by_way_of_a_descriptor() -> Outcome {
-    // runc 1.1.5 is open to it where it leaks a descriptor of /sys/fs/cgroup (7 or 8).
+    // Seen with crun 1.8.1, by the caller's own descriptor 7. Debian has mended its runc 1.1.5.
     for number in 3..24 {
         let container = Container::new()?;
         let canary = Canary::new(&container)?;

@@ -8,6 +8,7 @@ use crate::support::{Container, Outcome};
 
 #[test]
 fn cve_2025_23266_nvidia_a_hook_does_not_get_the_images_environment() -> Outcome {
+    // Seen with runc 1.1.5: createContainer hooks get it.
     let container = Container::with(|config| {
         config.args(&["true"]).env("LD_PRELOAD=/evil.so").env("FROM_IMAGE=1");
     })?;
@@ -31,6 +32,7 @@ fn cve_2025_23266_nvidia_a_hook_does_not_get_the_images_environment() -> Outcome
 
 #[test]
 fn cve_2024_0132_nvidia_a_hook_gets_no_descriptor_but_the_three() -> Outcome {
+    // Seen with runc 1.1.5: createContainer hooks get three of its own.
     let container = Container::with(|config| {
         config.args(&["true"]);
     })?;

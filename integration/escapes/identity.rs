@@ -18,6 +18,7 @@ fn cve_2026_30892_crun_exec_as_a_user_is_that_user() -> Outcome {
 
 #[test]
 fn cve_2024_40635_and_2026_46680_containerd_no_text_becomes_root_by_mistake() -> Outcome {
+    // Seen with runc 1.1.5: 4294967296 is root; with crun 1.8.1: 4294967295 is.
     let container = Container::new()?;
     container.detach()?;
     for user in [
@@ -74,6 +75,7 @@ fn cve_2016_3697_a_number_is_never_a_name() -> Outcome {
 
 #[test]
 fn cve_2026_61801_and_2026_47262_a_passwd_without_end_is_not_waited_for() -> Outcome {
+    // Seen with runc 1.1.5 and crun 1.8.1: they wait at the fifo for ever.
     for form in ["fifo", "zero", "sparse", "line", "directory", "closed", "loop"] {
         let container = Container::with(|config| {
             config.shell("echo $HOME");
@@ -105,18 +107,6 @@ fn cve_2026_61801_and_2026_47262_a_passwd_without_end_is_not_waited_for() -> Out
 }
 
 #[test]
-fn cve_2014_8989_and_2020_5291_groups_are_dropped() -> Outcome {
-    let container = Container::with(|config| {
-        config.shell("grep Groups: /proc/self/status").user(1000, 1000);
-    })?;
-    let output =
-        container.runtime(["run", &container.id]).under(["setpriv", "--groups", "4242,4243"]).output()?;
-    output.ok();
-    assert_eq!(output.stdout().replace([' ', '\t'], ""), "Groups:", "{output}");
-    Ok(())
-}
-
-#[test]
 fn cve_2019_14271_moby_nothing_of_the_images_name_service_is_loaded() -> Outcome {
     if let Some(reason) = crate::support::strace::lacking() {
         return crate::support::skip(reason);
@@ -140,6 +130,7 @@ fn cve_2019_14271_moby_nothing_of_the_images_name_service_is_loaded() -> Outcome
 
 #[test]
 fn crun_1_28_an_id_stays_one_directory() -> Outcome {
+    // Seen with crun 1.8.1: `delete --force ..` removes the directory above its state.
     let container = Container::new()?;
     let long = "a".repeat(1025);
     for id in ["../x", "..", ".", "a/b", "", &long, "a\nb", "a b", "é", "%n", "@seccomp", "a\\b"] {

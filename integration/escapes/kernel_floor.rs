@@ -2,17 +2,18 @@
 //! one is, nothing is different.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::json;
 
-use crate::support::{Container, Outcome, invocation, is_peer, skip};
+use crate::support::{Container, Outcome, invocation, is_peer, program, skip};
 
 /// A container whose program is the runtime itself, in which `hidden` answers `errno`: as a runtime that is nested
 /// in a container with an old profile sees the kernel.
 fn nested(hidden: &[&str], errno: u32) -> anyhow::Result<Container> {
     let container = Container::new()?;
     fs::create_dir_all(container.rootfs().join("inner/rootfs/bin"))?;
-    fs::copy("/bin/busybox", container.rootfs().join("inner/rootfs/bin/true"))?;
+    program::copy(Path::new("/bin/busybox"), &container.rootfs().join("inner/rootfs/bin/true"))?;
     for directory in ["proc", "sys", "dev"] {
         fs::create_dir(container.rootfs().join("inner/rootfs").join(directory))?;
     }

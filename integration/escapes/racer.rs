@@ -9,6 +9,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
+/// When a race that begins now has been run for long enough: 20 seconds with `TRUG_LONG`.
+pub fn end() -> Instant {
+    let long = std::env::var_os("TRUG_LONG").is_some();
+    Instant::now() + Duration::from_secs(if long { 20 } else { 1 })
+}
+
 /// Swaps until it is dropped.
 pub struct Racer {
     stop: Arc<AtomicBool>,
@@ -34,8 +40,7 @@ impl Racer {
 
     /// Repeats `attempt` for as long as a race is to be run, and at least 20 times.
     pub fn against(&self, mut attempt: impl FnMut() -> Result<()>) -> Result<()> {
-        let long = std::env::var_os("TRUG_LONG").is_some();
-        let end = Instant::now() + Duration::from_secs(if long { 20 } else { 1 });
+        let end = end();
         let mut attempts = 0;
         while attempts < 20 || Instant::now() < end {
             attempt()?;

@@ -104,6 +104,43 @@ fn a_listener_comes_with_the_containers_state_for_init_and_for_exec() -> Outcome
 }
 
 #[test]
+fn a_listener_is_handed_over_where_the_call_that_would_hand_it_over_is_listened_to() -> Outcome {
+    // sendmsg would wait for an agent that has not got the descriptor yet. (runc refuses this of write alone.)
+    for no_new_privileges in [true, false] {
+        let container = Container::new()?;
+        let agent = DescriptorSocket::listen(&container.path("agent"))?;
+        container.edit(|config| {
+            config["process"]["noNewPrivileges"] = no_new_privileges.into();
+            config["linux"]["seccomp"] = json!({
+                "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": agent.path,
+                "syscalls": [{"names": ["sendmsg", "mkdir"], "action": "SCMP_ACT_NOTIFY"}]});
+        })?;
+        container.detach()?;
+        assert_eq!(agent.receive()?.descriptors.len(), 1);
+        container.exec(&["true"])?.ok();
+        assert_eq!(agent.receive()?.descriptors.len(), 1);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_profile_that_knows_no_sockets_can_be_used() -> Outcome {
+    let sockets = ["socket", "socketpair", "connect", "sendmsg", "sendto", "recvmsg", "recvfrom", "shutdown"];
+    for no_new_privileges in [true, false] {
+        let container = with_profile(json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+            {"names": sockets, "action": "SCMP_ACT_ERRNO"}]}))?;
+        container.edit(|config| config["process"]["noNewPrivileges"] = no_new_privileges.into())?;
+        container.run()?.prints("Seccomp:\t2");
+        container.edit(|config| {
+            config.args(&["sleep", "1000"]);
+        })?;
+        container.detach()?;
+        container.exec(&["true"])?.ok();
+    }
+    Ok(())
+}
+
+#[test]
 fn a_missing_agent_is_an_error_and_nothing_is_left() -> Outcome {
     let container = Container::with(|config| {
         config["linux"]["seccomp"] = json!({

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Config, Fifo, Invocation, Output, Process, cgroup, leftovers, rootfs};
+use super::{Config, Fifo, Invocation, Output, Process, cgroup, leftovers, program, rootfs};
 
 /// Who makes the cgroups of the containers under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,17 +120,21 @@ impl Container {
 
     /// Puts a file into the root filesystem.
     pub fn file(&self, path: &str, text: &str) -> Result<PathBuf> {
+        let path = self.place(path)?;
+        fs::write(&path, text)?;
+        Ok(path)
+    }
+
+    /// A path in the root filesystem whose directory is there.
+    fn place(&self, path: &str) -> Result<PathBuf> {
         let path = self.rootfs().join(path);
         fs::create_dir_all(path.parent().context("a file has a parent")?)?;
-        fs::write(&path, text)?;
         Ok(path)
     }
 
     /// Puts an executable script into the root filesystem.
     pub fn script(&self, path: &str, text: &str) -> Result<()> {
-        use std::os::unix::fs::PermissionsExt;
-        let path = self.file(path, text)?;
-        Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o755))?)
+        program::script(&self.place(path)?, text)
     }
 
     /// A fifo in the root filesystem, its other end held here.

@@ -14,6 +14,7 @@ pub mod leftovers;
 pub mod log;
 pub mod output;
 pub mod process;
+pub mod program;
 pub mod rootfs;
 pub mod running;
 pub mod socket;

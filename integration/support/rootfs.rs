@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
 
+use super::program;
+
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\n\
                       daemon:x:1:1:daemon:/usr/sbin:/bin/false\n\
                       tempuser:x:2000:2000:tempuser:/home/tempuser:/bin/sh\n\
@@ -23,7 +25,7 @@ pub fn fill(root: &Path) -> Result<()> {
     fs::set_permissions(root.join("tmp"), Permissions::from_mode(0o1777))?;
     fs::write(root.join("etc/passwd"), PASSWD)?;
     fs::write(root.join("etc/group"), GROUP)?;
-    fs::copy("/bin/busybox", root.join("bin/busybox")).context("the tests need busybox-static")?;
+    program::copy(Path::new("/bin/busybox"), &root.join("bin/busybox"))?;
     for applet in applets()?.iter().filter(|applet| *applet != "busybox") {
         symlink("busybox", root.join("bin").join(applet))?;
     }

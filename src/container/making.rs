@@ -282,7 +282,7 @@ impl Work {
         self.make_resctrl_group(blueprint)?;
         trace::done("make the cgroup");
         let paths = self.state.cgroup.paths.clone();
-        let openable = prepared.unopened.is_none();
+        let openable = !prepared.is_for_init();
         let cgroups =
             || prepare::cgroups(&blueprint.plan, openable, |key| paths.get(key).map(PathBuf::as_path));
         let cgroup_comes_first = self.manager.comes_before_its_process()?;
@@ -290,6 +290,7 @@ impl Work {
             prepared.cgroups = cgroups()?;
         }
 
+        let to_lend = prepared.to_lend()?;
         let start = Start {
             gate: self.gate(order)?,
             proc: Proc::open().context("open /proc")?,
@@ -314,6 +315,9 @@ impl Work {
         }
         if !blueprint.plan.needs_bridge() {
             user_namespace::adjust_oom_score(&blueprint.proc, pid, &blueprint.plan.privileged)?;
+        }
+        if let Some(idmaps) = to_lend {
+            child.lend_mounts(&blueprint.plan, &idmaps, &blueprint.proc)?;
         }
         let cgroup = if cgroup_comes_first { None } else { cgroups()?.remove("") };
         child.tell_with(ToInit::Placed, cgroup.as_ref().map(AsFd::as_fd).as_slice())?;

@@ -78,8 +78,7 @@ pub fn clone3(args: &CloneArgs) -> Result<Cloned> {
 
 /// unshare(CLONE_THREAD) changes nothing in a process of one thread and is EINVAL in any other (`man 2 unshare`).
 fn is_single_threaded() -> bool {
-    // SAFETY: a flag word; in a single-threaded process this unshares nothing.
-    unsafe { libc::unshare(libc::CLONE_THREAD) == 0 }
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_THREAD).is_ok()
 }
 
 #[cfg(test)]

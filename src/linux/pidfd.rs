@@ -1,6 +1,6 @@
 //! Processes by descriptor: no signal can hit a stranger (`man 2 pidfd_open`).
 
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -37,6 +37,15 @@ pub fn send_signal(pidfd: BorrowedFd, signal: i32) -> Result<()> {
     let no_siginfo = std::ptr::null::<libc::siginfo_t>();
     // SAFETY: the kernel builds the siginfo itself where the pointer is null.
     done(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, no_siginfo, 0) })
+}
+
+/// A descriptor of the process's, as one of ours; close-on-exec (`man 2 pidfd_getfd`, Linux 5.6).
+///
+/// # Errors
+/// EPERM: we may not trace the process. EBADF: it has no such descriptor.
+pub fn take_descriptor(pidfd: BorrowedFd, number: RawFd) -> Result<OwnedFd> {
+    // SAFETY: numbers in, a new descriptor out.
+    unsafe { descriptor(libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), number, 0)) }
 }
 
 /// Waits for the exit of the process (any process, not only a child); false on timeout.

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::sys::personality::{self, Persona};
 use nix::sys::prctl;
 use nix::sys::stat::{SFlag, stat};
 use nix::unistd::AccessFlags;
@@ -62,9 +63,8 @@ pub fn raw_cwd() -> Result<PathBuf> {
 
 /// personality(2) domain and flags.
 pub fn set_personality(persona: u64) -> Result<()> {
-    let persona = libc::c_ulong::try_from(persona).map_err(|_| Errno::EINVAL)?;
-    // SAFETY: a number.
-    Errno::result(unsafe { libc::personality(persona) }).map(drop)
+    let persona = u32::try_from(persona).map_err(|_| Errno::EINVAL)?;
+    personality::set(Persona::from_bits_retain(persona.cast_signed())).map(drop)
 }
 
 /// execve; returns only on failure.

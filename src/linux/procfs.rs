@@ -61,7 +61,7 @@ impl Proc {
         Ok(namespace)
     }
 
-    /// The same of the calling process: `time_for_children` and the like.
+    /// A namespace file of the calling process: `time_for_children` and the like.
     pub fn open_own_namespace(&self, name: &str) -> Result<OwnedFd> {
         self.open_namespace(self.own_pid()?, name)
     }

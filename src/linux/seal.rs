@@ -3,7 +3,8 @@
 //! nobody can write to, by any descriptor, then or later. Nothing here goes on unsealed.
 
 use std::ffi::{CString, OsStr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
 use nix::errno::Errno;
@@ -15,7 +16,6 @@ use nix::sys::statvfs::FsFlags;
 
 use super::mount::{Attr, Attributes, open_tree_clone_fd, set_attributes};
 use super::procfs::Proc;
-use super::syscall::over_interrupts;
 use super::{Result, environment, mountinfo, process};
 
 /// `TRUG_SEAL=memfd` asks for the copy: only that keeps the file's page cache from a container as well.
@@ -163,15 +163,16 @@ fn through_directory_clone(proc: &Proc, own: BorrowedFd) -> Result<OwnedFd> {
 /// A copy of our file in memory that is sealed for good.
 fn sealed_copy(proc: &Proc) -> Result<OwnedFd> {
     let file = proc.open_own_executable(OFlag::O_RDONLY)?;
-    let copy = executable_memfd()?;
-    copy_all(file.as_fd(), copy.as_fd())?;
+    let (mut file, mut copy) = (File::from(file), File::from(executable_memfd()?));
+    std::io::copy(&mut file, &mut copy)
+        .map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
     fchmod(&copy, COPY_MODE)?;
     match fcntl(&copy, FcntlArg::F_ADD_SEALS(seals() | F_SEAL_EXEC)) {
         // Before Linux 6.3.
         Err(Errno::EINVAL) => fcntl(&copy, FcntlArg::F_ADD_SEALS(seals()))?,
         outcome => outcome?,
     };
-    if is_sealed(copy.as_fd()) { Ok(copy) } else { Err(Errno::EPERM) }
+    if is_sealed(copy.as_fd()) { Ok(copy.into()) } else { Err(Errno::EPERM) }
 }
 
 fn executable_memfd() -> Result<OwnedFd> {
@@ -180,20 +181,6 @@ fn executable_memfd() -> Result<OwnedFd> {
         // Before Linux 6.3, when every memfd was executable.
         Err(Errno::EINVAL) => memfd_create(env!("CARGO_PKG_NAME"), flags),
         outcome => outcome,
-    }
-}
-
-/// sendfile(2) to the end of `from`.
-fn copy_all(from: BorrowedFd, to: BorrowedFd) -> Result<()> {
-    /// The most that one call takes (`man 2 sendfile`).
-    const MOST: usize = 0x7fff_f000;
-    let (from, to) = (from.as_raw_fd(), to.as_raw_fd());
-    loop {
-        // SAFETY: two descriptors and a count; a null offset moves the file's own.
-        let count = || Errno::result(unsafe { libc::sendfile(to, from, std::ptr::null_mut(), MOST) });
-        if over_interrupts(count)? == 0 {
-            return Ok(());
-        }
     }
 }
 

@@ -80,7 +80,7 @@ fn steps(
     steps.add(namespaces::join(namespaces));
     steps.add(namespaces.unshare_cgroup.then_some(Action::UnshareCgroupNamespace));
     steps.add([Action::NewSession]);
-    steps.add(process::keyring(options.id, options.no_new_keyring));
+    steps.add(process::keyring(process, options.id, options.no_new_keyring));
     steps.add(namespaces::loopback(spec));
 
     // The root filesystem, still seen from outside.

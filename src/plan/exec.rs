@@ -19,7 +19,7 @@ pub fn exec(spec: &Spec, process: &Process, namespaces: &[Kind], options: &ExecO
     let limits = process::limits(process, namespaces.contains(&Kind::User));
     let mut steps = Steps::default();
     steps.add([Action::NewSession]);
-    steps.add(process::keyring(&options.id, options.no_new_keyring));
+    steps.add(process::keyring(process, &options.id, options.no_new_keyring));
     steps.add(process::open_terminal(process));
     steps.add(process::attach_terminal(process, false));
     steps.add(final_cpu_affinity(process));

@@ -17,8 +17,9 @@ use crate::report::log;
 pub const UMASK: u32 = 0o022;
 
 /// A session keyring of its own, so that the caller's keys stay the caller's.
-pub fn keyring(id: &str, no_new_keyring: bool) -> Option<Action> {
-    (!no_new_keyring).then(|| Action::JoinSessionKeyring { name: format!("_ses.{id}") })
+pub fn keyring(process: &Process, id: &str, no_new_keyring: bool) -> Option<Action> {
+    let label = selinux_label(process);
+    (!no_new_keyring).then(|| Action::JoinSessionKeyring { name: format!("_ses.{id}"), label })
 }
 
 pub fn open_terminal(process: &Process) -> Option<Step> {
@@ -53,8 +54,11 @@ pub fn apparmor(process: &Process) -> Option<Step> {
 }
 
 fn selinux(process: &Process) -> Option<Step> {
-    let label = process.selinux_label().clone().filter(|label| !label.is_empty())?;
-    Some(Action::SetSelinuxLabel(label).at("/process/selinuxLabel"))
+    Some(Action::SetSelinuxLabel(selinux_label(process)?).at("/process/selinuxLabel"))
+}
+
+fn selinux_label(process: &Process) -> Option<String> {
+    process.selinux_label().clone().filter(|label| !label.is_empty())
 }
 
 /// Who sets the limits.

@@ -197,9 +197,11 @@ pub enum Action {
     UnshareCgroupNamespace,
     /// setsid.
     NewSession,
-    /// Join a fresh session keyring of this name.
+    /// Join a fresh session keyring of this name, with the process's SELinux label.
     JoinSessionKeyring {
         name: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        label: Option<String>,
     },
     /// Bring `lo` up in a new network namespace.
     LoopbackUp,

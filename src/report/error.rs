@@ -200,10 +200,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text())?;
         if let Some(pointer) = &self.pointer {
-            write!(f, " [config.json {pointer}]")?;
+            write!(f, " [config.json {}]", printable(pointer))?;
         }
         if let Some(hint) = &self.hint {
-            write!(f, "; hint: {hint}")?;
+            write!(f, "; hint: {}", printable(hint))?;
         }
         Ok(())
     }
@@ -292,5 +292,7 @@ mod tests {
     fn control_characters_in_names_are_escaped() {
         let error = Error::new(Code::System, "open \"\x1b[2J\"");
         assert_eq!(error.to_string(), "open \"\\u{1b}[2J\"");
+        let error = Error::new(Code::System, "x").at("/linux/sysctl/\x1bc").hint("\x7f");
+        assert_eq!(error.to_string(), "x [config.json /linux/sysctl/\\u{1b}c]; hint: \\u{7f}");
     }
 }

@@ -3,13 +3,16 @@
 //! One send is one message, and the end of the file means that the other side is gone: init exits
 //! then (until the commit), and the parent reads why init failed or that it died. Descriptors go
 //! along with the message that names them.
+//!
+//! Init reads and writes, and uses the calls of sockets for descriptors alone: a seccomp filter that is loaded by then
+//! may allow no more.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::unistd::Pid;
 
 use crate::fail;
-use crate::linux::socket;
+use crate::linux::{self, fd, socket};
 use crate::report::error::Message;
 use crate::report::{Code, Context, Error, Result};
 
@@ -27,6 +30,8 @@ pub enum ToInit {
     IdsMapped,
     /// Limits are set, runtime hooks have run: go on.
     RuntimeHooksDone,
+    /// The parent has the seccomp listener that it was told the number of.
+    ListenerTaken,
     /// The container is on record: it may outlive its parent.
     Commit,
 }
@@ -40,6 +45,8 @@ pub enum ToParent {
     Terminal(OwnedFd),
     /// The seccomp listener.
     SeccompListener(OwnedFd),
+    /// The same, in init's table under this number: the parent takes it, and answers `ListenerTaken`.
+    SeccompListenerAt(RawFd),
     /// Everything is made; nothing is left but to wait and to execve.
     Ready,
     /// In a user namespace: map the ids of this detached mount by that user namespace.
@@ -50,17 +57,35 @@ pub enum ToParent {
     Failed(Message),
 }
 
+/// A mount that was cloned for init.
+#[derive(Debug)]
+pub enum LentTree {
+    /// For the step of this index.
+    Source(usize, OwnedFd),
+    /// The host's /dev/null.
+    Null(OwnedFd),
+    /// The root filesystem: the last.
+    Rootfs(OwnedFd),
+}
+
 const PLACED: u8 = b'p';
 const RUNTIME_HOOKS_DONE: u8 = b'h';
 const COMMIT: u8 = b'c';
 const ROOTFS_READY: u8 = b'r';
 const TERMINAL: u8 = b't';
 const SECCOMP_LISTENER: u8 = b's';
+const SECCOMP_LISTENER_AT: u8 = b'n';
+const LISTENER_TAKEN: u8 = b'l';
 const READY: u8 = b'y';
 const MAP_IDS: u8 = b'i';
 const IDS_MAPPED: u8 = b'm';
 const SIBLING: u8 = b'b';
 const FAILED: u8 = b'f';
+const LENT_SOURCE: u8 = b'S';
+const LENT_NULL: u8 = b'N';
+const LENT_ROOTFS: u8 = b'R';
+
+const GONE: &str = "the runtime went away while the container was being made";
 
 /// The parent's end.
 pub struct ParentEnd(OwnedFd);
@@ -81,9 +106,29 @@ impl ParentEnd {
             ToInit::Placed => PLACED,
             ToInit::IdsMapped => IDS_MAPPED,
             ToInit::RuntimeHooksDone => RUNTIME_HOOKS_DONE,
+            ToInit::ListenerTaken => LISTENER_TAKEN,
             ToInit::Commit => COMMIT,
         };
         socket::send(self.0.as_fd(), &[byte], fds).context("tell init to go on")
+    }
+
+    /// Hands init the mount that a step attaches.
+    pub fn send_source(&self, index: usize, tree: BorrowedFd) -> Result<()> {
+        self.lend(&[&[LENT_SOURCE][..], &index.to_le_bytes()].concat(), tree)
+    }
+
+    /// Hands init the host's /dev/null.
+    pub fn send_null(&self, tree: BorrowedFd) -> Result<()> {
+        self.lend(&[LENT_NULL], tree)
+    }
+
+    /// Hands init the root filesystem, and so the last of its mounts.
+    pub fn send_rootfs(&self, tree: BorrowedFd) -> Result<()> {
+        self.lend(&[LENT_ROOTFS], tree)
+    }
+
+    fn lend(&self, bytes: &[u8], tree: BorrowedFd) -> Result<()> {
+        socket::send(self.0.as_fd(), bytes, &[tree]).context("hand a mount to init")
     }
 
     /// For fuzz targets: whoever is at the other end.
@@ -105,30 +150,57 @@ impl AsFd for ParentEnd {
     }
 }
 
+/// Claims that what was heard is this word; the end of the file means that the parent is gone.
+fn require(word: ToInit, bytes: &[u8]) -> Result<()> {
+    let heard = match bytes {
+        [] => fail!(Code::Internal, "{GONE}"),
+        [PLACED] => ToInit::Placed,
+        [IDS_MAPPED] => ToInit::IdsMapped,
+        [RUNTIME_HOOKS_DONE] => ToInit::RuntimeHooksDone,
+        [LISTENER_TAKEN] => ToInit::ListenerTaken,
+        [COMMIT] => ToInit::Commit,
+        _ => fail!(Code::Internal, "unknown word from the parent"),
+    };
+    match heard == word {
+        true => Ok(()),
+        false => Err(Error::new(Code::Internal, format!("the parent said {heard:?} instead of {word:?}"))),
+    }
+}
+
 impl InitEnd {
     /// Waits for exactly this word; the end of the file means that the parent is gone.
     pub fn expect(&self, word: ToInit) -> Result<()> {
-        self.expect_with(word).map(drop)
+        // One byte more than a word has. Not recvmsg: a filter may be in force by now that notifies of it.
+        let mut bytes = [0; 2];
+        let length = fd::read(self.0.as_fd(), &mut bytes).context("wait for the parent")?;
+        require(word, &bytes[..length])
     }
 
     /// The same, and what goes along.
     pub fn expect_with(&self, word: ToInit) -> Result<Vec<OwnedFd>> {
         let received = socket::receive(self.0.as_fd(), LIMIT).context("wait for the parent")?;
-        let Some((bytes, fds)) = received else {
-            fail!(Code::Internal, "the runtime went away while the container was being made");
+        let (bytes, fds) = received.unwrap_or_default();
+        require(word, &bytes).map(|()| fds)
+    }
+
+    /// The next of the mounts that were cloned for us.
+    pub fn receive_tree(&self) -> Result<LentTree> {
+        let Some((bytes, mut fds)) = socket::receive(self.0.as_fd(), LIMIT).context("wait for mounts")?
+        else {
+            fail!(Code::Internal, "{GONE}");
         };
-        let heard = match bytes.as_slice() {
-            [PLACED] => ToInit::Placed,
-            [IDS_MAPPED] => ToInit::IdsMapped,
-            [RUNTIME_HOOKS_DONE] => ToInit::RuntimeHooksDone,
-            [COMMIT] => ToInit::Commit,
-            _ => fail!(Code::Internal, "unknown word of {} bytes from the parent", bytes.len()),
+        let tree = match fds.len() {
+            1 => fds.pop(),
+            _ => None,
         };
-        match heard == word {
-            true => Ok(fds),
-            false => {
-                Err(Error::new(Code::Internal, format!("the parent said {heard:?} instead of {word:?}")))
+        match (bytes.as_slice(), tree) {
+            ([LENT_NULL], Some(tree)) => Ok(LentTree::Null(tree)),
+            ([LENT_ROOTFS], Some(tree)) => Ok(LentTree::Rootfs(tree)),
+            ([LENT_SOURCE, index @ ..], Some(tree)) if index.len() == size_of::<usize>() => {
+                let index = index.iter().rev().fold(0, |all, byte| (all << 8) | usize::from(*byte));
+                Ok(LentTree::Source(index, tree))
             }
+            _ => fail!(Code::Internal, "the parent sent something else than a mount"),
         }
     }
 
@@ -138,7 +210,7 @@ impl InitEnd {
             Tag::RootfsReady => ROOTFS_READY,
             Tag::Ready => READY,
         };
-        socket::send(self.0.as_fd(), &[byte], &[]).context("report to the parent")
+        self.write(&[byte]).context("report to the parent")
     }
 
     /// Hands the terminal's master over.
@@ -150,6 +222,14 @@ impl InitEnd {
     pub fn send_listener(&self, listener: BorrowedFd) -> Result<()> {
         socket::send(self.0.as_fd(), &[SECCOMP_LISTENER], &[listener])
             .context("hand the seccomp listener to the parent")
+    }
+
+    /// Has the parent take the seccomp listener out of our table: where sendmsg itself would wait for the agent.
+    pub fn offer_listener(&self, listener: BorrowedFd) -> Result<()> {
+        let number = listener.as_raw_fd().to_ne_bytes();
+        self.write(&[&[SECCOMP_LISTENER_AT][..], &number].concat())
+            .context("offer the seccomp listener to the parent")?;
+        self.expect(ToInit::ListenerTaken)
     }
 
     /// Asks the parent to map the ids of a detached mount; it answers `IdsMapped`.
@@ -167,7 +247,12 @@ impl InitEnd {
 
     /// Says why init failed. Nobody is left to tell if this fails too.
     pub fn send_failure(&self, message: &Message) -> Result<()> {
-        socket::send(self.0.as_fd(), &encode_failure(message), &[]).context("report the failure")
+        self.write(&encode_failure(message)).context("report the failure")
+    }
+
+    /// One message. Where the parent is gone there is a SIGPIPE, which ends us as the end of the file would.
+    fn write(&self, bytes: &[u8]) -> linux::Result<()> {
+        fd::write_all(self.0.as_fd(), bytes)
     }
 
     pub fn raw(&self) -> RawFd {
@@ -228,6 +313,10 @@ fn decode(bytes: &[u8], mut fds: Vec<OwnedFd>) -> Result<ToParent> {
             Ok(pid) => Ok(ToParent::Sibling(Pid::from_raw(i32::from_ne_bytes(pid)), fd)),
             Err(_) => fail!(Code::Internal, "the bridge announced nobody"),
         },
+        ([SECCOMP_LISTENER_AT, number @ ..], None) => match <[u8; 4]>::try_from(number) {
+            Ok(number) => Ok(ToParent::SeccompListenerAt(RawFd::from_ne_bytes(number))),
+            Err(_) => fail!(Code::Internal, "init offered no listener"),
+        },
         (bytes, None) => match decode_failure(bytes) {
             Some(message) => Ok(ToParent::Failed(message)),
             None => Err(Error::new(Code::Internal, "init sent a message that makes no sense")),
@@ -274,7 +363,7 @@ mod tests {
 
     #[test]
     fn garbage_from_init_is_an_error_not_a_panic() {
-        for bytes in [&b""[..], b"f", b"f{", b"rr", b"t", b"s", b"\xff\xff"] {
+        for bytes in [&b""[..], b"f", b"f{", b"rr", b"t", b"s", b"n12", b"\xff\xff"] {
             assert!(decode(bytes, Vec::new()).is_err(), "{bytes:?}");
         }
     }

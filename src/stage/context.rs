@@ -10,8 +10,8 @@ use super::channel::InitEnd;
 use crate::linux::namespace::Kind;
 use crate::linux::path::Root;
 use crate::linux::procfs::Proc;
-use crate::plan::Rootfs;
 use crate::plan::seccomp::Filter;
+use crate::plan::{EnterRoot, Rootfs};
 
 /// What the parent opened or compiled for the child while it had the host's view, by step index.
 #[derive(Default)]
@@ -21,12 +21,19 @@ pub struct Prepared {
     /// The user namespaces whose maps mounts get, by step index.
     pub idmaps: BTreeMap<usize, OwnedFd>,
     pub trees: Trees,
-    /// The root filesystem, where the trees are for init to open.
-    pub unopened: Option<Rootfs>,
+    pub unopened: Option<Unopened>,
     /// Detached clones of the container's cgroup directories, by the hierarchy's directory name.
     pub cgroups: BTreeMap<String, OwnedFd>,
     /// The compiled seccomp filter.
     pub filter: Option<Filter>,
+}
+
+/// The root filesystem, where the trees are not open when init is born.
+pub enum Unopened {
+    /// Init opens them: its parent may not.
+    ForInit(Rootfs),
+    /// They are opened in init's mount namespace, and sent before it begins.
+    ToCome(Rootfs),
 }
 
 /// Detached clones of the host's mounts.
@@ -51,6 +58,20 @@ pub struct RootTree {
     pub shared_namespace: bool,
     /// The same in init's mount namespace, where init looked it up while it had its first user's rights.
     pub place: Option<OwnedFd>,
+}
+
+impl Prepared {
+    /// Whether it is init that opens the host's trees.
+    pub fn is_for_init(&self) -> bool {
+        matches!(self.unopened, Some(Unopened::ForInit(_)))
+    }
+}
+
+impl RootTree {
+    pub fn new(tree: OwnedFd, rootfs: &Rootfs) -> Self {
+        let shared_namespace = rootfs.enter == EnterRoot::Chroot;
+        Self { tree, path: rootfs.path.clone(), shared_namespace, place: None }
+    }
 }
 
 /// How init learns that it is to start.

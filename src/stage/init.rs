@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use nix::sys::signal::Signal;
 
-use super::channel::{Tag, ToInit, encode_failure};
-use super::context::{Context, Enter, Gate};
+use super::channel::{LentTree, Tag, ToInit, encode_failure};
+use super::context::{Context, Enter, Gate, RootTree, Unopened};
 use super::{hook, process, rootfs, terminal, time_namespace, user_namespace};
 use crate::linux::path::Root;
 use crate::linux::{self, fd, namespace, signal};
@@ -42,6 +42,7 @@ fn carry_out_all(context: &mut Context, steps: &[Step]) -> Result<Never> {
     log::debug("child process in init()");
     trace::enter_init();
     trace::done("clone3");
+    receive_trees(context)?;
     let cgroup = context.channel.expect_with(ToInit::Placed)?.pop();
     context.prepared.cgroups.extend(cgroup.map(|tree| (String::new(), tree)));
     trace::done("wait to be placed");
@@ -58,6 +59,21 @@ fn carry_out_all(context: &mut Context, steps: &[Step]) -> Result<Never> {
         }
     }
     Err(Error::new(Code::Internal, "the plan ends without a program to run"))
+}
+
+/// Mounts that were cloned in our mount namespace, since it is there that they are locked.
+fn receive_trees(context: &mut Context) -> Result<()> {
+    let Some(Unopened::ToCome(rootfs)) = &context.prepared.unopened else { return Ok(()) };
+    loop {
+        match context.channel.receive_tree()? {
+            LentTree::Source(index, tree) => drop(context.prepared.trees.sources.insert(index, tree)),
+            LentTree::Null(tree) => context.prepared.trees.null = Some(tree),
+            LentTree::Rootfs(tree) => {
+                context.prepared.trees.rootfs = Some(RootTree::new(tree, rootfs));
+                return Ok(());
+            }
+        }
+    }
 }
 
 /// A step's name in a trace: its action's, and the place in config.json that it comes from.
@@ -105,7 +121,9 @@ fn carry_out(context: &mut Context, index: usize, step: &Step, steps: &[Step]) -
             namespace::unshare(namespace::Kind::Cgroup).context("make a cgroup namespace")
         }
         Action::NewSession => linux::process::new_session().context("make a session"),
-        Action::JoinSessionKeyring { name } => process::join_session_keyring(name, context.user_namespace),
+        Action::JoinSessionKeyring { name, label } => {
+            process::join_session_keyring(context, name, label.as_deref())
+        }
         Action::LoopbackUp => linux::network::loopback_up().context("bring the loopback interface up"),
 
         Action::AttachRootfs => rootfs::attach(context, steps),

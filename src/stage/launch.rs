@@ -1,7 +1,8 @@
 //! The parent's side: one clone3 (by way of a bridge where the kernel demands it), then a conversation until the
 //! container is made.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::unistd::Pid;
@@ -9,6 +10,7 @@ use nix::unistd::Pid;
 use super::bridge::{self, Bridge};
 use super::channel::{self, ParentEnd, ToInit, ToParent};
 use super::context::{Context, Enter, Gate, HookState, Prepared};
+use super::lender::{self, Borrower};
 use super::{init, user_namespace};
 use crate::fail;
 use crate::linux::clone::{CloneArgs, Cloned, clone3};
@@ -218,12 +220,19 @@ impl Child {
         }
     }
 
+    /// Clones the mounts that the child waits for, in its mount namespace.
+    pub fn lend_mounts(&self, plan: &Plan, idmaps: &BTreeMap<usize, OwnedFd>, proc: &Proc) -> Result<()> {
+        let init = Borrower { pid: self.pid, pidfd: self.pidfd.as_fd(), channel: &self.channel };
+        lender::lend(plan, idmaps, &init, proc)
+    }
+
     /// The child's next message; its failure or death is the error.
     pub fn next(&self) -> Result<Event> {
         match self.channel.receive()? {
             Some(ToParent::RootfsReady) => Ok(Event::RootfsReady),
             Some(ToParent::Terminal(master)) => Ok(Event::Terminal(master)),
             Some(ToParent::SeccompListener(listener)) => Ok(Event::SeccompListener(listener)),
+            Some(ToParent::SeccompListenerAt(number)) => self.take_listener(number),
             Some(ToParent::MapIds { mount, namespace, recursive }) => {
                 Ok(Event::MapIds { mount, namespace, recursive })
             }
@@ -232,6 +241,15 @@ impl Child {
             Some(ToParent::Failed(message)) => Err(Error::from_message(message)),
             None => Err(self.death()),
         }
+    }
+
+    /// Init keeps it until it is told.
+    fn take_listener(&self, number: RawFd) -> Result<Event> {
+        let listener = pidfd::take_descriptor(self.pidfd.as_fd(), number)
+            .context("take the seccomp listener from init")
+            .hint("a profile that notifies of sendmsg needs a runtime with CAP_SYS_PTRACE")?;
+        self.channel.send(ToInit::ListenerTaken, &[])?;
+        Ok(Event::SeccompListener(listener))
     }
 
     /// Waits until the child has closed the channel: by execve, or by letting go after the commit.

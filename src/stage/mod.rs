@@ -11,6 +11,7 @@ pub mod fuzzing;
 pub mod hook;
 pub mod init;
 pub mod launch;
+mod lender;
 pub mod net_devices;
 pub mod prepare;
 pub mod process;

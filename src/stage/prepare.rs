@@ -1,7 +1,7 @@
 //! What must be opened with the host's view of files: the root filesystem's tree, sources of binds, namespaces.
 //!
-//! A privileged parent does it before the fork: what it reaches, the container's ids need not. An unprivileged
-//! one may clone no mount (`man 2 open_tree`), so init does that itself, in its own copy of the host's mounts,
+//! A privileged parent does it before the fork: what it reaches, the container's ids need not. For a container in a user
+//! namespace it does so after, in that one's mount namespace (`lender`). An unprivileged one may clone no mount (`man 2 open_tree`), so init does that itself, in its own copy of the host's mounts,
 //! before it changes anything there. Nothing here leaves a trace on the host.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
-use super::context::{Prepared, RootTree, Trees};
+use super::context::{Prepared, RootTree, Trees, Unopened};
 use crate::fail;
 use crate::linux::mount::{self, Propagation, PropagationKind};
 use crate::linux::namespace::{self, Kind};
@@ -20,8 +20,7 @@ use crate::linux::procfs::Proc;
 use crate::linux::{capability, device, userns};
 use crate::plan::seccomp::Filter;
 use crate::plan::{
-    Action, CgroupMount, Device, EnterRoot, IdMaps, Mount, MountIdmap, MountSource, Plan, Rootfs, SourceLink,
-    Step,
+    Action, CgroupMount, Device, IdMaps, Mount, MountIdmap, MountSource, Plan, Rootfs, SourceLink, Step,
 };
 use crate::report::{Code, Context as _, Error, Result};
 
@@ -30,39 +29,63 @@ use crate::report::{Code, Context as _, Error, Result};
 /// # Errors
 /// What cannot be opened, with its place in config.json.
 pub fn prepare(plan: &Plan, filter: Option<Filter>, proc: &Proc) -> Result<Prepared> {
-    let mut prepared = Prepared { filter, ..Prepared::default() };
-    for joined in &plan.joined_namespaces {
-        let file = open_namespace(&joined.path, joined.kind).at(joined.pointer.clone())?;
-        prepared.namespaces.insert(joined.kind, file);
+    if !may_clone_mounts(plan) || !must_lock_mounts(plan) {
+        return prepare_at_once(plan, filter, proc);
     }
-    prepare_idmaps(plan, &mut prepared, proc)?;
-    let opened = match may_clone_mounts() {
-        true => open_trees(&plan.rootfs, &plan.steps, &prepared.idmaps).map(Some),
-        false => Ok(None),
-    };
-    match opened {
-        Ok(Some(trees)) => prepared.trees = trees,
-        Ok(None) => prepared.unopened = Some(plan.rootfs.clone()),
-        // Rights in a user namespace that does not own the mounts around us (`unshare --user` alone).
-        Err(error) if error.errno() == Some(Errno::EPERM) && plan.new_namespaces.contains(&Kind::User) => {
-            prepared.unopened = Some(plan.rootfs.clone());
-        }
-        Err(error) => return Err(error),
+    let mut prepared = Prepared { filter, ..Prepared::default() };
+    open_namespaces(plan, &mut prepared, proc)?;
+    prepared.trees.links = links_to_copy(&plan.steps);
+    prepared.unopened = Some(Unopened::ToCome(plan.rootfs.clone()));
+    Ok(prepared)
+}
+
+/// The same, and no mount is left for later but what only init may open.
+pub fn prepare_at_once(plan: &Plan, filter: Option<Filter>, proc: &Proc) -> Result<Prepared> {
+    let mut prepared = Prepared { filter, ..Prepared::default() };
+    open_namespaces(plan, &mut prepared, proc)?;
+    match may_clone_mounts(plan) {
+        true => prepared.trees = open_trees(&plan.rootfs, &plan.steps, &prepared.idmaps)?,
+        false => prepared.unopened = Some(Unopened::ForInit(plan.rootfs.clone())),
     }
     Ok(prepared)
 }
 
-fn may_clone_mounts() -> bool {
-    capability::has_effective("SYS_ADMIN")
+fn open_namespaces(plan: &Plan, prepared: &mut Prepared, proc: &Proc) -> Result<()> {
+    for joined in &plan.joined_namespaces {
+        let file = open_namespace(&joined.path, joined.kind).at(joined.pointer.clone())?;
+        prepared.namespaces.insert(joined.kind, file);
+    }
+    prepare_idmaps(plan, prepared, proc)
+}
+
+/// A mount namespace of another user namespace, which the kernel copies with its mounts locked: see `lender`.
+fn must_lock_mounts(plan: &Plan) -> bool {
+    plan.has_user_namespace() && plan.new_namespaces.contains(&Kind::Mount)
+}
+
+impl Prepared {
+    /// What the one who opens the trees later needs for it: copies, since init has the others.
+    pub fn to_lend(&self) -> Result<Option<BTreeMap<usize, OwnedFd>>> {
+        let Some(Unopened::ToCome(_)) = &self.unopened else { return Ok(None) };
+        let copies = self.idmaps.iter().map(|(index, namespace)| Ok((*index, namespace.try_clone()?)));
+        copies.collect::<Result<_>>().context("keep the maps of mounts").map(Some)
+    }
+}
+
+/// Rights in a user namespace that does not own the mounts around us (`unshare --user` alone) are none.
+fn may_clone_mounts(plan: &Plan) -> bool {
+    let nested = plan.new_namespaces.contains(&Kind::User);
+    let refused =
+        || mount::open_tree_clone(here(), Path::new("/"), false).is_err_and(|errno| errno == Errno::EPERM);
+    capability::has_effective("SYS_ADMIN") && !(nested && refused())
 }
 
 /// The trees that steps attach.
 pub fn open_trees(rootfs: &Rootfs, steps: &[Step], idmaps: &BTreeMap<usize, OwnedFd>) -> Result<Trees> {
-    let mut trees = Trees::default();
-    open_rootfs(rootfs, &mut trees).at("/root/path")?;
+    let root = open_rootfs(rootfs).at("/root/path")?;
+    let mut trees = Trees { rootfs: Some(root), links: links_to_copy(steps), ..Trees::default() };
     for (index, step) in steps.iter().enumerate() {
-        if let Some(target) = link_to_copy(&step.action) {
-            trees.links.insert(index, target);
+        if trees.links.contains_key(&index) {
             continue;
         }
         let opened = open_source(&step.action, rootfs.propagation, idmaps.get(&index));
@@ -190,20 +213,23 @@ fn idmap_namespace(
 
 /// The tree of the root filesystem, detached, cut off from the host's propagation as planned. Its top mount is private
 /// until the pivot: to a shared one pivot_root cannot move the old root (`man 2 pivot_root`).
-fn open_rootfs(rootfs: &Rootfs, trees: &mut Trees) -> Result<()> {
-    let path = rootfs.path.clone();
+fn open_rootfs(rootfs: &Rootfs) -> Result<RootTree> {
+    let path = &rootfs.path;
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let place =
-        open(&path, flags, Mode::empty()).with_context(|| format!("open root filesystem {path:?}"))?;
+    let place = open(path, flags, Mode::empty()).with_context(|| format!("open root filesystem {path:?}"))?;
     let tree = mount::open_tree_clone_fd(place.as_fd(), true)
         .with_context(|| format!("clone the root filesystem {path:?}"))?;
     let private = Propagation { kind: PropagationKind::Private, recursive: false };
     mount::set_propagation(tree.as_fd(), rootfs.propagation)
         .and_then(|()| mount::set_propagation(tree.as_fd(), private))
         .context("set the root filesystem's propagation")?;
-    let shared_namespace = rootfs.enter == EnterRoot::Chroot;
-    trees.rootfs = Some(RootTree { tree, path, shared_namespace, place: None });
-    Ok(())
+    Ok(RootTree::new(tree, rootfs))
+}
+
+/// The symlinks of the host that a container gets as they are, by step.
+fn links_to_copy(steps: &[Step]) -> BTreeMap<usize, PathBuf> {
+    let of_step = |(index, step): (usize, &Step)| link_to_copy(&step.action).map(|target| (index, target));
+    steps.iter().enumerate().filter_map(of_step).collect()
 }
 
 /// What a symlink of the host names that a container gets as it is.

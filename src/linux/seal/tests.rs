@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -240,7 +241,11 @@ fn a_program_whose_name_is_now_another_file_is_copied() {
             fs::write(program, "another").unwrap();
         }),
     ] {
-        fs::copy(own_program(), &program).unwrap();
+        // By another process: a child that another test is just starting would inherit our descriptor for writing,
+        // and execve would answer ETXTBSY until it has closed that.
+        in_child(|| {
+            fs::copy(own_program(), &program).unwrap();
+        });
         let mut command = Helper::command(&program);
         let place = program.clone();
         // The name changes while the program is already running.

@@ -44,6 +44,8 @@ pub struct Filter {
     pub program: Vec<u8>,
     /// SECCOMP_FILTER_FLAG_*.
     pub flags: u64,
+    /// The call that hands a listener over would itself wait for who listens.
+    pub notifies_sendmsg: bool,
 }
 
 /// The profile, if there is one.
@@ -72,7 +74,7 @@ pub fn with_program(profile: &LinuxSeccomp, program: Vec<u8>) -> Filter {
     let flags = flags(profile);
     // The words of runc's debug line: its tests read the number.
     log::debug(format!("seccomp filter flags: {flags}"));
-    Filter { program, flags }
+    Filter { program, flags, notifies_sendmsg: notifies(profile, "sendmsg") }
 }
 
 /// A profile without `flags` gets SPEC_ALLOW, for speed; an empty list gets none (runc).
@@ -90,6 +92,11 @@ fn flags(profile: &LinuxSeccomp) -> u64 {
     };
     let notifies = rules(profile).iter().any(|rule| rule.action() == LinuxSeccompAction::ScmpActNotify);
     named | if notifies { flag::NEW_LISTENER } else { 0 }
+}
+
+fn notifies(profile: &LinuxSeccomp, call: &str) -> bool {
+    let is_about = |rule: &LinuxSyscall| rule.names().iter().any(|name| name == call);
+    rules(profile).iter().any(|rule| rule.action() == LinuxSeccompAction::ScmpActNotify && is_about(rule))
 }
 
 fn rules(profile: &LinuxSeccomp) -> &[LinuxSyscall] {

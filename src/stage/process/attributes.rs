@@ -11,8 +11,23 @@ use crate::plan::IoClass;
 use crate::report::{Code, Context as _, Result, log};
 use crate::stage::context::Context;
 
-/// A session keyring of the container's own: it must not inherit the caller's keys.
-pub fn join_session_keyring(name: &str, user_namespace: bool) -> Result<()> {
+/// A session keyring of the container's own: it must not inherit the caller's keys. It has the process's label, or
+/// SELinux would keep the process from it.
+pub fn join_session_keyring(context: &Context, name: &str, label: Option<&str>) -> Result<()> {
+    let Some(label) = label else { return join_keyring(name, context.user_namespace) };
+    let label_keys = |label: &str| {
+        let written = context.proc.write_self("attr/keycreate", label.as_bytes());
+        written
+            .with_context(|| format!("can't set key label {label:?}"))
+            .hint("is SELinux on in this kernel?")
+    };
+    label_keys(label)?;
+    join_keyring(name, context.user_namespace)?;
+    // An empty line takes it back: keys that hooks make are not the container's.
+    label_keys("\n")
+}
+
+fn join_keyring(name: &str, user_namespace: bool) -> Result<()> {
     match keyring::join_session(name, user_namespace) {
         Ok(()) => Ok(()),
         Err(Errno::ENOSYS) => {

@@ -32,6 +32,7 @@ pub fn load_seccomp(context: &mut Context, steps: &[Step]) -> Result<()> {
     let listener = seccomp::install(&filter.program, filter.flags).context("load the seccomp filter")?;
     context.filtered = true;
     match listener {
+        Some(listener) if filter.notifies_sendmsg => context.channel.offer_listener(listener.as_fd()),
         Some(listener) => context.channel.send_listener(listener.as_fd()),
         None => Ok(()),
     }

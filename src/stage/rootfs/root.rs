@@ -11,7 +11,7 @@ use crate::linux::mount::{self, Propagation, PropagationKind};
 use crate::linux::path::Root;
 use crate::plan::{EnterRoot, Step};
 use crate::report::{Code, Context as _, Result};
-use crate::stage::context::{Context, RootTree};
+use crate::stage::context::{Context, RootTree, Unopened};
 use crate::stage::prepare;
 
 /// Attaches the parent's clone of the root filesystem's tree at the path that it has on the host, where hooks expect
@@ -20,7 +20,7 @@ use crate::stage::prepare;
 /// In a mount namespace of its own the host's tree becomes a slave first, so that nothing of ours reaches the host,
 /// while the host's unmounts still reach us until the pivot (a private copy would hold the host's filesystems busy).
 pub fn attach(context: &mut Context, steps: &[Step]) -> Result<()> {
-    if let Some(rootfs) = context.prepared.unopened.take() {
+    if let Some(Unopened::ForInit(rootfs)) = context.prepared.unopened.take() {
         context.prepared.trees = prepare::open_trees(&rootfs, steps, &context.prepared.idmaps)?;
         prepare::open_callers_cgroups(steps, &mut context.prepared)?;
     }
