@@ -12,6 +12,7 @@ TEST_PACKAGES := busybox-static strace mmdebstrap debian-archive-keyring procps 
 	uidmap golang-github-opencontainers-specs-dev
 BENCH_PACKAGES := python3 runc crun busybox-static linux-libc-dev util-linux
 FUZZ_SECONDS ?= 10
+SOAK_SECONDS ?= 3600
 # Where cargo-deb is found or made.
 TOOLS := target/tools
 CLIENTS := docker containerd cri podman buildah lxcfs errors
@@ -19,7 +20,7 @@ MAN := $(DESTDIR)$(PREFIX)/share/man/man8
 SHARE := $(DESTDIR)$(PREFIX)/share
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: build demo examples bench docs deb test test-release test-races test-older-kernel fuzz test-guest $(CLIENTS:%=test-%) test-clients test-deb lint install clean help
+.PHONY: build demo examples bench docs deb test test-release test-races test-older-kernel fuzz test-guest $(CLIENTS:%=test-%) test-clients test-deb soak lint install clean help
 
 build: ## build the release binary
 	@integration/packages $(BUILD_PACKAGES)
@@ -82,6 +83,11 @@ $(CLIENTS:%=test-%): test-%:
 	cargo build --quiet
 	$(AS_ROOT) integration/clients/test $*
 
+soak: ## make, enter and remove containers by Docker for SOAK_SECONDS (an hour), eight at once
+	@integration/packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
+	cargo build --quiet
+	$(AS_ROOT) env SOAK_SECONDS=$(SOAK_SECONDS) integration/clients/test soak
+
 test-clients: ## run real clients: each of test-docker -containerd -cri -podman -buildah -lxcfs -errors
 	@integration/packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
 	@$(AS_ROOT) integration/debian-rootfs
@@ -104,7 +110,7 @@ install: ## install trug to $(DESTDIR)$(PREFIX)/sbin, its man pages and its comp
 	@test -d target/docs || { echo "there are no man pages yet: make docs" >&2; exit 1; }
 	install -D -m 0644 -t $(MAN) target/docs/man/*.8
 	install -D -m 0644 target/docs/completions/trug.bash $(SHARE)/bash-completion/completions/trug
-	install -D -m 0644 -t $(SHARE)/zsh/vendor-completions target/docs/completions/_trug
+	install -D -m 0644 -t $(SHARE)/zsh/site-functions target/docs/completions/_trug
 	install -D -m 0644 -t $(SHARE)/fish/vendor_completions.d target/docs/completions/trug.fish
 
 clean: ## remove what was built
@@ -112,4 +118,4 @@ clean: ## remove what was built
 	rm -rf $(EXAMPLES:%=bundle-examples/%/rootfs)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

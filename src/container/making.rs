@@ -276,13 +276,13 @@ impl Work {
             notify.prepare(order.start_at_once)?;
         }
         let filter = blueprint.filter.take();
-        let mut prepared = prepare::prepare_init(&blueprint.plan, filter, &blueprint.proc)?;
+        let mut prepared = prepare::prepare(&blueprint.plan, filter, &blueprint.proc)?;
         trace::done("open what init needs");
         self.make_cgroup(order, &blueprint.plan)?;
         self.make_resctrl_group(blueprint)?;
         trace::done("make the cgroup");
         let paths = self.state.cgroup.paths.clone();
-        let openable = prepared.is_parents();
+        let openable = !prepared.is_for_init();
         let cgroups =
             || prepare::cgroups(&blueprint.plan, openable, |key| paths.get(key).map(PathBuf::as_path));
         let cgroup_comes_first = self.manager.comes_before_its_process()?;

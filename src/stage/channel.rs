@@ -7,10 +7,7 @@
 //! Init reads and writes, and uses the calls of sockets for descriptors alone: a seccomp filter that is loaded by then
 //! may allow no more.
 
-use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
 
 use nix::unistd::Pid;
 
@@ -65,8 +62,6 @@ pub enum ToParent {
 pub enum LentTree {
     /// For the step of this index.
     Source(usize, OwnedFd),
-    /// What a symlink names that is made for the step of this index.
-    Link(usize, PathBuf),
     /// The host's /dev/null.
     Null(OwnedFd),
     /// The root filesystem: the last.
@@ -87,7 +82,6 @@ const IDS_MAPPED: u8 = b'm';
 const SIBLING: u8 = b'b';
 const FAILED: u8 = b'f';
 const LENT_SOURCE: u8 = b'S';
-const LENT_LINK: u8 = b'L';
 const LENT_NULL: u8 = b'N';
 const LENT_ROOTFS: u8 = b'R';
 
@@ -123,12 +117,6 @@ impl ParentEnd {
         self.lend(&[&[LENT_SOURCE][..], &index.to_le_bytes()].concat(), tree)
     }
 
-    /// Tells init what the symlink names that a step makes.
-    pub fn send_link(&self, index: usize, target: &Path) -> Result<()> {
-        let bytes = [&[LENT_LINK][..], &index.to_le_bytes(), target.as_os_str().as_bytes()].concat();
-        socket::send(self.0.as_fd(), &bytes, &[]).context("tell init of a symlink")
-    }
-
     /// Hands init the host's /dev/null.
     pub fn send_null(&self, tree: BorrowedFd) -> Result<()> {
         self.lend(&[LENT_NULL], tree)
@@ -162,20 +150,37 @@ impl AsFd for ParentEnd {
     }
 }
 
+/// Claims that what was heard is this word; the end of the file means that the parent is gone.
+fn require(word: ToInit, bytes: &[u8]) -> Result<()> {
+    let heard = match bytes {
+        [] => fail!(Code::Internal, "{GONE}"),
+        [PLACED] => ToInit::Placed,
+        [IDS_MAPPED] => ToInit::IdsMapped,
+        [RUNTIME_HOOKS_DONE] => ToInit::RuntimeHooksDone,
+        [LISTENER_TAKEN] => ToInit::ListenerTaken,
+        [COMMIT] => ToInit::Commit,
+        _ => fail!(Code::Internal, "unknown word from the parent"),
+    };
+    match heard == word {
+        true => Ok(()),
+        false => Err(Error::new(Code::Internal, format!("the parent said {heard:?} instead of {word:?}"))),
+    }
+}
+
 impl InitEnd {
     /// Waits for exactly this word; the end of the file means that the parent is gone.
     pub fn expect(&self, word: ToInit) -> Result<()> {
-        // One byte more than a word has.
+        // One byte more than a word has. Not recvmsg: a filter may be in force by now that notifies of it.
         let mut bytes = [0; 2];
         let length = fd::read(self.0.as_fd(), &mut bytes).context("wait for the parent")?;
-        is_word(&bytes[..length], word)
+        require(word, &bytes[..length])
     }
 
-    /// The same, and what goes along: before a filter is loaded.
+    /// The same, and what goes along.
     pub fn expect_with(&self, word: ToInit) -> Result<Vec<OwnedFd>> {
         let received = socket::receive(self.0.as_fd(), LIMIT).context("wait for the parent")?;
         let (bytes, fds) = received.unwrap_or_default();
-        is_word(&bytes, word).map(|()| fds)
+        require(word, &bytes).map(|()| fds)
     }
 
     /// The next of the mounts that were cloned for us.
@@ -191,13 +196,9 @@ impl InitEnd {
         match (bytes.as_slice(), tree) {
             ([LENT_NULL], Some(tree)) => Ok(LentTree::Null(tree)),
             ([LENT_ROOTFS], Some(tree)) => Ok(LentTree::Rootfs(tree)),
-            ([LENT_SOURCE, rest @ ..], Some(tree)) => {
-                let (index, _) = split_index(rest)?;
+            ([LENT_SOURCE, index @ ..], Some(tree)) if index.len() == size_of::<usize>() => {
+                let index = index.iter().rev().fold(0, |all, byte| (all << 8) | usize::from(*byte));
                 Ok(LentTree::Source(index, tree))
-            }
-            ([LENT_LINK, rest @ ..], None) => {
-                let (index, target) = split_index(rest)?;
-                Ok(LentTree::Link(index, PathBuf::from(OsStr::from_bytes(target))))
             }
             _ => fail!(Code::Internal, "the parent sent something else than a mount"),
         }
@@ -256,31 +257,6 @@ impl InitEnd {
 
     pub fn raw(&self) -> RawFd {
         self.0.as_raw_fd()
-    }
-}
-
-/// The number of a step, and what follows it.
-fn split_index(bytes: &[u8]) -> Result<(usize, &[u8])> {
-    match bytes.split_first_chunk() {
-        Some((index, rest)) => Ok((usize::from_le_bytes(*index), rest)),
-        None => fail!(Code::Internal, "the parent named no step"),
-    }
-}
-
-/// Whether the parent said exactly this.
-fn is_word(bytes: &[u8], word: ToInit) -> Result<()> {
-    let heard = match bytes {
-        [] => fail!(Code::Internal, "{GONE}"),
-        [PLACED] => ToInit::Placed,
-        [IDS_MAPPED] => ToInit::IdsMapped,
-        [RUNTIME_HOOKS_DONE] => ToInit::RuntimeHooksDone,
-        [LISTENER_TAKEN] => ToInit::ListenerTaken,
-        [COMMIT] => ToInit::Commit,
-        _ => fail!(Code::Internal, "unknown word from the parent"),
-    };
-    match heard == word {
-        true => Ok(()),
-        false => fail!(Code::Internal, "the parent said {heard:?} instead of {word:?}"),
     }
 }
 

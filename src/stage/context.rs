@@ -60,6 +60,13 @@ pub struct RootTree {
     pub place: Option<OwnedFd>,
 }
 
+impl Prepared {
+    /// Whether it is init that opens the host's trees.
+    pub fn is_for_init(&self) -> bool {
+        matches!(self.unopened, Some(Unopened::ForInit(_)))
+    }
+}
+
 impl RootTree {
     pub fn new(tree: OwnedFd, rootfs: &Rootfs) -> Self {
         let shared_namespace = rootfs.enter == EnterRoot::Chroot;

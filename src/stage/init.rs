@@ -67,7 +67,6 @@ fn receive_trees(context: &mut Context) -> Result<()> {
     loop {
         match context.channel.receive_tree()? {
             LentTree::Source(index, tree) => drop(context.prepared.trees.sources.insert(index, tree)),
-            LentTree::Link(index, target) => drop(context.prepared.trees.links.insert(index, target)),
             LentTree::Null(tree) => context.prepared.trees.null = Some(tree),
             LentTree::Rootfs(tree) => {
                 context.prepared.trees.rootfs = Some(RootTree::new(tree, rootfs));

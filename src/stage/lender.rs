@@ -87,9 +87,6 @@ fn hand_over(trees: &Trees, init: &ParentEnd) -> Result<()> {
     for (index, tree) in &trees.sources {
         init.send_source(*index, tree.as_fd())?;
     }
-    for (index, target) in &trees.links {
-        init.send_link(*index, target)?;
-    }
     if let Some(null) = &trees.null {
         init.send_null(null.as_fd())?;
     }

@@ -29,49 +29,33 @@ use crate::report::{Code, Context as _, Error, Result};
 /// # Errors
 /// What cannot be opened, with its place in config.json.
 pub fn prepare(plan: &Plan, filter: Option<Filter>, proc: &Proc) -> Result<Prepared> {
-    let mut prepared = open_namespaces(plan, filter, proc)?;
-    let opened = match may_clone_mounts() {
-        true => open_trees(&plan.rootfs, &plan.steps, &prepared.idmaps).map(Some),
-        false => Ok(None),
-    };
-    match opened {
-        Ok(Some(trees)) => prepared.trees = trees,
-        Ok(None) => prepared.unopened = Some(Unopened::ForInit(plan.rootfs.clone())),
-        // Rights in a user namespace that does not own the mounts around us (`unshare --user` alone).
-        Err(error) if error.errno() == Some(Errno::EPERM) && plan.new_namespaces.contains(&Kind::User) => {
-            prepared.unopened = Some(Unopened::ForInit(plan.rootfs.clone()));
-        }
-        Err(error) => return Err(error),
+    if !may_clone_mounts(plan) || !must_lock_mounts(plan) {
+        return prepare_at_once(plan, filter, proc);
+    }
+    let mut prepared = Prepared { filter, ..Prepared::default() };
+    open_namespaces(plan, &mut prepared, proc)?;
+    prepared.trees.links = links_to_copy(&plan.steps);
+    prepared.unopened = Some(Unopened::ToCome(plan.rootfs.clone()));
+    Ok(prepared)
+}
+
+/// The same, and no mount is left for later but what only init may open.
+pub fn prepare_at_once(plan: &Plan, filter: Option<Filter>, proc: &Proc) -> Result<Prepared> {
+    let mut prepared = Prepared { filter, ..Prepared::default() };
+    open_namespaces(plan, &mut prepared, proc)?;
+    match may_clone_mounts(plan) {
+        true => prepared.trees = open_trees(&plan.rootfs, &plan.steps, &prepared.idmaps)?,
+        false => prepared.unopened = Some(Unopened::ForInit(plan.rootfs.clone())),
     }
     Ok(prepared)
 }
 
-/// The same for an init that can be sent its mounts, where these are to be locked.
-pub fn prepare_init(plan: &Plan, filter: Option<Filter>, proc: &Proc) -> Result<Prepared> {
-    if !must_lock_mounts(plan) || !owns_mounts(&plan.rootfs)? {
-        return prepare(plan, filter, proc);
-    }
-    let prepared = open_namespaces(plan, filter, proc)?;
-    Ok(Prepared { unopened: Some(Unopened::ToCome(plan.rootfs.clone())), ..prepared })
-}
-
-/// Whether our rights count for the mounts around us: not in a user namespace that has those of another.
-fn owns_mounts(rootfs: &Rootfs) -> Result<bool> {
-    match open_rootfs(rootfs).at("/root/path") {
-        Ok(_) => Ok(may_clone_mounts()),
-        Err(error) if error.errno() == Some(Errno::EPERM) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-fn open_namespaces(plan: &Plan, filter: Option<Filter>, proc: &Proc) -> Result<Prepared> {
-    let mut prepared = Prepared { filter, ..Prepared::default() };
+fn open_namespaces(plan: &Plan, prepared: &mut Prepared, proc: &Proc) -> Result<()> {
     for joined in &plan.joined_namespaces {
         let file = open_namespace(&joined.path, joined.kind).at(joined.pointer.clone())?;
         prepared.namespaces.insert(joined.kind, file);
     }
-    prepare_idmaps(plan, &mut prepared, proc)?;
-    Ok(prepared)
+    prepare_idmaps(plan, prepared, proc)
 }
 
 /// A mount namespace of another user namespace, which the kernel copies with its mounts locked: see `lender`.
@@ -80,11 +64,6 @@ fn must_lock_mounts(plan: &Plan) -> bool {
 }
 
 impl Prepared {
-    /// Is it for the parent to open what of the host is not open yet?
-    pub fn is_parents(&self) -> bool {
-        !matches!(self.unopened, Some(Unopened::ForInit(_)))
-    }
-
     /// What the one who opens the trees later needs for it: copies, since init has the others.
     pub fn to_lend(&self) -> Result<Option<BTreeMap<usize, OwnedFd>>> {
         let Some(Unopened::ToCome(_)) = &self.unopened else { return Ok(None) };
@@ -93,17 +72,20 @@ impl Prepared {
     }
 }
 
-fn may_clone_mounts() -> bool {
-    capability::has_effective("SYS_ADMIN")
+/// Rights in a user namespace that does not own the mounts around us (`unshare --user` alone) are none.
+fn may_clone_mounts(plan: &Plan) -> bool {
+    let nested = plan.new_namespaces.contains(&Kind::User);
+    let refused =
+        || mount::open_tree_clone(here(), Path::new("/"), false).is_err_and(|errno| errno == Errno::EPERM);
+    capability::has_effective("SYS_ADMIN") && !(nested && refused())
 }
 
 /// The trees that steps attach.
 pub fn open_trees(rootfs: &Rootfs, steps: &[Step], idmaps: &BTreeMap<usize, OwnedFd>) -> Result<Trees> {
     let root = open_rootfs(rootfs).at("/root/path")?;
-    let mut trees = Trees { rootfs: Some(root), ..Trees::default() };
+    let mut trees = Trees { rootfs: Some(root), links: links_to_copy(steps), ..Trees::default() };
     for (index, step) in steps.iter().enumerate() {
-        if let Some(target) = link_to_copy(&step.action) {
-            trees.links.insert(index, target);
+        if trees.links.contains_key(&index) {
             continue;
         }
         let opened = open_source(&step.action, rootfs.propagation, idmaps.get(&index));
@@ -242,6 +224,12 @@ fn open_rootfs(rootfs: &Rootfs) -> Result<RootTree> {
         .and_then(|()| mount::set_propagation(tree.as_fd(), private))
         .context("set the root filesystem's propagation")?;
     Ok(RootTree::new(tree, rootfs))
+}
+
+/// The symlinks of the host that a container gets as they are, by step.
+fn links_to_copy(steps: &[Step]) -> BTreeMap<usize, PathBuf> {
+    let of_step = |(index, step): (usize, &Step)| link_to_copy(&step.action).map(|target| (index, target));
+    steps.iter().enumerate().filter_map(of_step).collect()
 }
 
 /// What a symlink of the host names that a container gets as it is.

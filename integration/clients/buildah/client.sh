@@ -6,6 +6,10 @@ buildah() {
 	timeout -k 3 60 /usr/bin/buildah "$@"
 }
 
+client_version() {
+	buildah --version
+}
+
 tidy_after_check() {
 	buildah rm -a
 }

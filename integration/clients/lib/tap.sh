@@ -77,6 +77,11 @@ skip() {
 	exit 0
 }
 
+# needs_controllers: for checks of limits, whose files they read on cgroup v1.
+needs_controllers() {
+	[ -d /sys/fs/cgroup/memory ] || skip "the controllers are not on cgroup v2 here, and on v1 their files are looked at"
+}
+
 equals() {
 	[ "$1" = "$2" ] && return
 	echo "expected: $1"

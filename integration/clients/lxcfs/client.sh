@@ -6,7 +6,7 @@ LXCFS=/var/lib/lxcfs
 keep_as docker start_client stop_client
 
 client_version() {
-	lxcfs --version
+	echo "lxcfs $(dpkg-query -W -f '${Version}' lxcfs)"
 }
 
 start_client() {

@@ -24,7 +24,7 @@ use crate::fail;
 use crate::linux::cgroup_tree::CgroupTree;
 use crate::linux::procfs::Proc;
 use crate::linux::{fd, inherited};
-use crate::plan::{Plan, compile};
+use crate::plan::{Action, MountSource, Plan, SourceLink, compile};
 use crate::report::{Code, Context, Error, Result, log};
 use crate::stage::{external, user_namespace};
 
@@ -185,7 +185,27 @@ fn plan_of(container: &Container, state: &State, spec: &oci_spec::runtime::Spec)
     };
     let plan = compile::container(spec, &options)?;
     require_own_mounts(&plan)?;
+    refuse_links(&plan)?;
     Ok(plan)
+}
+
+/// Binds of symlinks themselves are unknown to CRIU.
+fn refuse_links(plan: &Plan) -> Result<()> {
+    for step in &plan.steps {
+        let Action::Mount(mount) = &step.action else { continue };
+        let link = match &mount.source {
+            MountSource::Bind { link, .. } | MountSource::BindInside { link, .. } => *link,
+            _ => SourceLink::Follow,
+        };
+        if link == SourceLink::Mount || mount.target_nofollow {
+            let target = &mount.target;
+            fail!(
+                Code::Unsupported,
+                "cannot checkpoint a container with a symlink itself mounted at {target:?}"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// CRIU lets processes go on when it fails, unless it died of it.

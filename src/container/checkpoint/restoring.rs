@@ -112,10 +112,10 @@ impl<'a> Restoring<'a> {
             notify.prepare(false)?;
         }
         let plan = &self.blueprint.plan;
-        let mut prepared = prepare::prepare(plan, None, &self.blueprint.proc)?;
+        let mut prepared = prepare::prepare_at_once(plan, None, &self.blueprint.proc)?;
         self.manager.create(&plan.cgroup.resources)?;
         let paths = &self.state.cgroup.paths;
-        let openable = prepared.is_parents();
+        let openable = !prepared.is_for_init();
         prepared.cgroups = prepare::cgroups(plan, openable, |key| paths.get(key).map(PathBuf::as_path))?;
         let joined = Joined::of(plan, std::mem::take(&mut prepared.namespaces))?;
         let inherited = descriptors::inherited(self.directories.images())?;

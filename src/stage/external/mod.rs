@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::linux::mount::Attr;
-use crate::plan::{Action, CgroupMount, Mount, MountSource, Plan, SourceLink};
+use crate::plan::{Action, CgroupMount, Mount, MountSource, Plan};
 
 /// Bytes of a digest that a name has: no two targets of one config share them.
 const DIGEST_BYTES: usize = 12;
@@ -75,8 +75,6 @@ fn of_mount(plan: &Plan, index: usize, mount: &Mount) -> Vec<External> {
     let external =
         |target: PathBuf, source| External { key: key(&target, Path::new("")), target, read_only, source };
     match &mount.source {
-        // A link was made, and nothing mounted.
-        MountSource::Bind { source, link: SourceLink::Copy, .. } if source.is_symlink() => Vec::new(),
         MountSource::Bind { source, recursive, .. } => {
             let source = Source::Step { index, path: source.clone(), recursive: *recursive };
             vec![external(mount.target.clone(), source)]

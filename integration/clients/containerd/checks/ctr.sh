@@ -53,6 +53,7 @@ processes() {
 }
 
 metrics() {
+	needs_controllers
 	run -d --memory-limit 67108864 -- one sleep 300
 	local shown
 	shown=$(ctr tasks metrics --format json one)
@@ -61,6 +62,7 @@ metrics() {
 }
 
 limits() {
+	needs_controllers
 	run -d --memory-limit 67108864 --cpus 0.5 -- one sleep 300
 	local cgroup
 	cgroup=$(sed -n 's/.*:memory://p' "/proc/$(ctr tasks list | awk '$1 == "one" { print $2 }')/cgroup")
@@ -69,6 +71,7 @@ limits() {
 }
 
 out_of_memory() {
+	needs_controllers
 	exits_with 137 run --rm --memory-limit 33554432 -- one tail /dev/zero
 }
 

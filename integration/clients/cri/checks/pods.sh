@@ -55,6 +55,7 @@ logs_and_exit_status() {
 }
 
 limits_and_update() {
+	needs_controllers
 	local config pod box cgroup
 	config=$(pod_config '{"linux": {"cgroup_parent": "/pods"}}')
 	pod=$(run_pod "$config")
@@ -69,6 +70,7 @@ limits_and_update() {
 }
 
 out_of_memory() {
+	needs_controllers
 	local config pod box
 	config=$(pod_config)
 	pod=$(run_pod "$config")
@@ -78,6 +80,7 @@ out_of_memory() {
 }
 
 statistics() {
+	needs_controllers
 	local config pod box stats
 	config=$(pod_config)
 	pod=$(run_pod "$config")

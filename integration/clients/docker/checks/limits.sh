@@ -6,6 +6,7 @@ cgroup_file() { # CONTAINER CONTROLLER FILE
 }
 
 limits_in_the_files() {
+	needs_controllers
 	docker run -d --memory 64m --memory-reservation 32m --memory-swap 96m --cpu-period 50000 --cpu-quota 25000 --cpu-shares 512 \
 		--cpuset-cpus 0 --pids-limit 50 --blkio-weight 300 --name box busybox sleep 300
 	equals 67108864 "$(cgroup_file box memory memory.limit_in_bytes)"
@@ -17,6 +18,7 @@ limits_in_the_files() {
 }
 
 cpu_quota_is_felt() {
+	needs_controllers
 	docker run -d --cpu-period 100000 --cpu-quota 20000 --name box busybox \
 		sh -c 'timeout 2 sh -c "while :; do :; done"; cat /sys/fs/cgroup/cpuacct/cpuacct.usage; sleep 300'
 	local used
@@ -28,15 +30,18 @@ cpu_quota_is_felt() {
 }
 
 pids_limit_is_felt() {
+	needs_controllers
 	exits_with 2 docker run --rm --pids-limit 5 busybox sh -c 'for n in 1 2 3 4 5 6 7 8; do sleep 5 & done'
 }
 
 out_of_memory() {
+	needs_controllers
 	docker run --memory 32m --memory-swap 32m --name box busybox tail /dev/zero || true
 	equals "true 137" "$(inspect box '{{.State.OOMKilled}} {{.State.ExitCode}}')"
 }
 
 update() {
+	needs_controllers
 	docker run -d --memory 64m --memory-swap 128m --cpu-quota 50000 --name box busybox sleep 300
 	docker update --memory 96m --memory-swap 192m --cpu-quota 30000 --cpu-shares 256 --cpuset-cpus 1 --pids-limit 70 box
 	equals 100663296 "$(cgroup_file box memory memory.limit_in_bytes)"
@@ -47,6 +52,7 @@ update() {
 }
 
 cgroup_parent() {
+	needs_controllers
 	docker run -d --cgroup-parent /mine --name box busybox sleep 300
 	[ -d "/sys/fs/cgroup/memory/mine/$(inspect box '{{.Id}}')" ]
 	docker rm -f box
@@ -54,6 +60,7 @@ cgroup_parent() {
 }
 
 cgroup_namespace() {
+	needs_controllers
 	contains ":memory:/docker/" "$(docker run --rm --cgroupns host busybox cat /proc/self/cgroup)"
 	equals "/" "$(docker run --rm --cgroupns private busybox sed -n 's/.*:memory://p' /proc/self/cgroup)"
 }

@@ -23,6 +23,7 @@ top() {
 }
 
 stats() {
+	needs_controllers
 	docker run -d --memory 64m --name box busybox sh -c 'echo up; while :; do :; done'
 	says_in_log box up
 	local shown

@@ -1,6 +1,7 @@
 # What a container with lxcfs's files sees.
 
 needs_cgroups() {
+	needs_controllers
 	! grep -q "Failed to initialize cgroup support" "$LOGS/lxcfs.log" || skip "this lxcfs does not know cgroup v1"
 }
 

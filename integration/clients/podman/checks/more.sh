@@ -76,6 +76,7 @@ pod() {
 }
 
 kube_play() {
+	needs_controllers
 	cat >/tmp/pod.yaml <<-'END'
 		apiVersion: v1
 		kind: Pod

@@ -60,6 +60,7 @@ exec_on_a_terminal() {
 }
 
 logs_top_stats() {
+	needs_controllers
 	podman run -d --memory 64m --name box busybox sh -c 'echo one; sleep 301 & exec sleep 302'
 	says_in_log box one
 	contains "sleep 301" "$(podman top box args)"
@@ -75,6 +76,7 @@ healthcheck() {
 }
 
 limits_and_update() {
+	needs_controllers
 	podman run -d --memory 64m --cpu-quota 20000 --cpu-period 100000 --pids-limit 50 --name box busybox sleep 300
 	local path
 	path=$(inspect box '{{.State.CgroupPath}}')
@@ -87,6 +89,7 @@ limits_and_update() {
 }
 
 out_of_memory() {
+	needs_controllers
 	podman run --memory 32m --memory-swap 32m --name box busybox tail /dev/zero || true
 	equals "true 137" "$(inspect box '{{.State.OOMKilled}} {{.State.ExitCode}}')"
 }
