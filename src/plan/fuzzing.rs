@@ -52,6 +52,7 @@ fn plan(spec: &Spec, layout: &Layout) -> Option<String> {
         cgroup_after_clone: false,
         kcore: true,
         in_user_namespace: false,
+        unprivileged: false,
     };
     let plan = compile::container(spec, &options).ok()?;
     Some(serde_json::to_string(&plan).unwrap_or_else(|error| panic!("a plan that is no JSON: {error}")))
