@@ -1,6 +1,7 @@
 """What is measured, one function a case."""
 
 import collections
+import json
 import os
 import subprocess
 import time
@@ -101,8 +102,6 @@ def smallest_memory(bench):
     """The smallest memory limit under which a container runs: v1 here has the controller."""
     if bench.layout != "v1":
         return
-    import json
-
     def works(runtime, kib):
         path = os.path.join(bench.bundles["default"], "config.json")
         with open(path) as file:

@@ -172,8 +172,8 @@ static void hide(void)
 		if (!S_ISDIR(found.st_mode)) {
 			mask = MUST(bound(AT_FDCWD, "/dev/null", 0));
 		} else if (empty < 0) {
-			empty = mask = filesystem("tmpfs", MOUNT_ATTR_RDONLY, NULL);
-			empty = dup(mask);
+			mask = filesystem("tmpfs", MOUNT_ATTR_RDONLY, NULL);
+			empty = MUST(dup(mask));
 		} else {
 			mask = MUST(bound(empty, "", 0));
 		}

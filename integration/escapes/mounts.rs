@@ -72,6 +72,7 @@ fn cve_2015_3631_and_2025_24965_files_made_for_the_container_stay_in_its_root() 
 
 #[test]
 fn cve_2026_115521_a_read_only_root_though_the_image_brings_its_own_proc() -> Outcome {
+    // The remount found through /proc/self/fd of the image.
     let container = Container::with(|config| {
         config.shell("echo x > /x").without_mount("/proc");
         config["root"]["readonly"] = true.into();

@@ -68,6 +68,17 @@ pub struct Made {
     pub notify: Option<NotifyRelay>,
 }
 
+/// Claims the id, for a container whose cgroup nobody else uses: looked at before the record, which names it as ours
+/// to kill.
+pub fn claim(order: &Order, manager: &Manager) -> Result<Container> {
+    let container = Store::open(&order.globals.root)?.reserve(order.id)?;
+    let Err(error) = manager.check_unused() else { return Ok(container) };
+    Err(match container.discard() {
+        Ok(()) => error,
+        Err(second) => error.and_then(second),
+    })
+}
+
 /// Makes the container up to its commit; with `start_at_once`, up to its execve.
 ///
 /// # Errors
@@ -77,14 +88,7 @@ pub fn make(order: &Order) -> Result<Made> {
     let state = blueprint.first_state(order)?;
     let mut manager = Manager::new(blueprint.location.clone());
     manager.prepare(&state.annotations, &blueprint.plan.cgroup.resources)?;
-    let container = Store::open(&order.globals.root)?.reserve(order.id)?;
-    // Before the record, which names the cgroup as ours to kill.
-    if let Err(error) = manager.check_unused() {
-        return Err(match container.discard() {
-            Ok(()) => error,
-            Err(second) => error.and_then(second),
-        });
-    }
+    let container = claim(order, &manager)?;
     let mut work = Work {
         container,
         state,

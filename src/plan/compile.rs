@@ -24,19 +24,23 @@ pub fn container(spec: &Spec, options: &Options) -> Result<Plan> {
     let namespaces = namespaces::split(spec, options);
     let root = root(spec, options);
     let limits = process::limits(process, wanted::has(spec, Kind::User));
+    let (hooks, net_devices, resources) =
+        (hooks::parent(spec), net_devices::net_devices(spec), resources::resources(spec));
+    let parent_has_work =
+        hooks.run_before_the_pivot() || !net_devices.is_empty() || first_limit(&resources).is_some();
     Ok(Plan {
         id_maps: namespaces::id_maps(spec),
         cgroup: Cgroup {
             path: resources::cgroups_path(spec),
-            resources: resources::resources(spec),
+            resources,
             intel_rdt: spec.linux().as_ref().and_then(|linux| linux.intel_rdt().clone()),
             owner: delegation::owner(spec),
         },
-        net_devices: net_devices::net_devices(spec),
-        hooks: hooks::parent(spec),
+        net_devices,
+        hooks,
         terminal: process.terminal().unwrap_or(false),
         privileged: limits.privileged,
-        steps: steps(spec, process, options, &root, &namespaces, limits.steps),
+        steps: steps(spec, process, options, &root, &namespaces, limits.steps, parent_has_work),
         new_namespaces: namespaces.new,
         joined_namespaces: namespaces.joined,
         rootfs: root,
@@ -70,6 +74,7 @@ fn steps(
     root: &Rootfs,
     namespaces: &namespaces::Namespaces,
     limits: Vec<Step>,
+    parent_has_work: bool,
 ) -> Vec<Step> {
     let mounts = rootfs::mounts(spec, options);
     let rootfs_hooks = hooks::create_container(spec);
@@ -89,7 +94,7 @@ fn steps(
     steps.add(devices::make(spec, options));
 
     // The parent sets limits and runs hooks here; they may still change the root filesystem and the network.
-    steps.add([match parent_has_work(spec) {
+    steps.add([match parent_has_work {
         true => Action::AwaitRuntimeHooks,
         false => Action::AnnounceRootfs,
     }]);
@@ -131,13 +136,6 @@ fn steps(
     steps.add(hooks::start_container(spec));
     steps.add([process::execute(process, &environment(options), options.listen_fds, options.preserve_fds)]);
     steps.0
-}
-
-/// Is there anything in the parent's hands that what init does next could depend on?
-fn parent_has_work(spec: &Spec) -> bool {
-    let hooks = hooks::parent(spec);
-    let hooked = !hooks.prestart.is_empty() || !hooks.create_runtime.is_empty();
-    hooked || !net_devices::net_devices(spec).is_empty() || first_limit(&resources::resources(spec)).is_some()
 }
 
 /// What the command line adds to the program's environment.

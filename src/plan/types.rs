@@ -158,6 +158,12 @@ pub struct ParentHooks {
     pub poststop: Vec<Hook>,
 }
 
+impl ParentHooks {
+    pub fn run_before_the_pivot(&self) -> bool {
+        !self.prestart.is_empty() || !self.create_runtime.is_empty()
+    }
+}
+
 /// One small thing that init does.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Step {

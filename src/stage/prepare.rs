@@ -29,8 +29,9 @@ use crate::report::{Code, Context as _, Error, Result};
 /// # Errors
 /// What cannot be opened, with its place in config.json.
 pub fn prepare(plan: &Plan, filter: Option<Filter>, proc: &Proc) -> Result<Prepared> {
-    if !may_clone_mounts(plan) || !must_lock_mounts(plan) {
-        return prepare_at_once(plan, filter, proc);
+    let may_clone = may_clone_mounts(plan);
+    if !may_clone || !must_lock_mounts(plan) {
+        return open_all(plan, filter, proc, may_clone);
     }
     let mut prepared = Prepared { filter, ..Prepared::default() };
     open_namespaces(plan, &mut prepared, proc)?;
@@ -41,9 +42,13 @@ pub fn prepare(plan: &Plan, filter: Option<Filter>, proc: &Proc) -> Result<Prepa
 
 /// The same, and no mount is left for later but what only init may open.
 pub fn prepare_at_once(plan: &Plan, filter: Option<Filter>, proc: &Proc) -> Result<Prepared> {
+    open_all(plan, filter, proc, may_clone_mounts(plan))
+}
+
+fn open_all(plan: &Plan, filter: Option<Filter>, proc: &Proc, may_clone: bool) -> Result<Prepared> {
     let mut prepared = Prepared { filter, ..Prepared::default() };
     open_namespaces(plan, &mut prepared, proc)?;
-    match may_clone_mounts(plan) {
+    match may_clone {
         true => prepared.trees = open_trees(&plan.rootfs, &plan.steps, &prepared.idmaps)?,
         false => prepared.unopened = Some(Unopened::ForInit(plan.rootfs.clone())),
     }

@@ -14,9 +14,9 @@ use super::namespaces::{self, Joined};
 use super::options::RestoreOptions;
 use crate::cgroup::Manager;
 use crate::container::hooks;
-use crate::container::making::{Blueprint, Order, end_cgroup};
+use crate::container::making::{self, Blueprint, Order, end_cgroup};
 use crate::container::state::{Phase, ProcessId, State};
-use crate::container::store::{Container, Store};
+use crate::container::store::Container;
 use crate::criu::{CgroupRoot, InheritedDescriptor, Job, Notification, Options, Service, Stdio};
 use crate::fail;
 use crate::linux::namespace::Kind;
@@ -78,13 +78,7 @@ impl<'a> Restoring<'a> {
         let state = blueprint.first_state(order)?;
         let mut manager = Manager::new(state.cgroup.clone());
         manager.prepare(&state.annotations, &blueprint.plan.cgroup.resources)?;
-        let container = Store::open(&order.globals.root)?.reserve(order.id)?;
-        if let Err(error) = manager.check_unused() {
-            return Err(match container.discard() {
-                Ok(()) => error,
-                Err(second) => error.and_then(second),
-            });
-        }
+        let container = making::claim(order, &manager)?;
         let mut this = Self {
             blueprint,
             options,
