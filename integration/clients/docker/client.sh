@@ -3,7 +3,7 @@
 export DOCKER_HOST=unix:///tmp/docker/docker.sock DOCKER_CLI_HINTS=false
 
 docker() {
-	timeout -k 3 60 /usr/bin/docker "$@"
+	timeout -k 3 "${PATIENCE:-60}" /usr/bin/docker "$@"
 }
 
 # write_docker_config FILE JSON: contrib's settings, with JSON's added.
@@ -15,11 +15,14 @@ client_version() {
 	docker --version
 }
 
+# start_client [JSON]: with more settings of the daemon's.
 start_client() {
 	mkdir -p /tmp/docker
-	write_docker_config /tmp/docker/daemon.json '{
-		"data-root": "/tmp/docker/data", "exec-root": "/run/docker", "pidfile": "/tmp/docker/pid",
-		"hosts": ["unix:///tmp/docker/docker.sock"], "storage-driver": "overlay2", "experimental": true}'
+	write_docker_config /tmp/docker/daemon.json "$(jq ". + ${1:-{\}}" <<-'END'
+		{"data-root": "/tmp/docker/data", "exec-root": "/run/docker", "pidfile": "/tmp/docker/pid",
+		 "hosts": ["unix:///tmp/docker/docker.sock"], "storage-driver": "overlay2", "experimental": true}
+	END
+	)"
 	export DOCKER_BUILDKIT_RUNC_COMMAND=/usr/local/sbin/trug
 	start_daemon dockerd dockerd --config-file /tmp/docker/daemon.json
 	says dockerd "API listen on"
