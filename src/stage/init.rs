@@ -131,6 +131,7 @@ fn carry_out(context: &mut Context, index: usize, step: &Step, steps: &[Step]) -
         Action::MakeDevice(device) => rootfs::make_device(context, index, device),
         Action::MakeSymlink { path, target } => rootfs::make_symlink(context, path, target),
         Action::LinkPtmx => rootfs::link_ptmx(context),
+        Action::UseOwnNull => rootfs::use_own_null(context),
         Action::AwaitRuntimeHooks => {
             context.channel.send(Tag::RootfsReady)?;
             context.channel.expect(ToInit::RuntimeHooksDone)

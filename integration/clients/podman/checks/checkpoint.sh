@@ -1,0 +1,43 @@
+# Checkpoints.
+
+checkpoint_and_restore() {
+	needs_criu
+	podman run -d --name box busybox sh -c "$COUNTER"
+	says_in_log box '^n=5$'
+	podman container checkpoint box
+	equals exited "$(inspect box '{{.State.Status}}')"
+	local number
+	number=$(counted podman logs box)
+	podman container restore box
+	counts_on "$number" podman logs -f box
+	counts_in_order podman logs box
+	equals inside "$(podman exec box echo inside)"
+}
+
+export_and_import() {
+	needs_criu
+	podman run -d --name box busybox sh -c "echo kept >/kept; $COUNTER"
+	says_in_log box '^n=5$'
+	podman container checkpoint --export /tmp/box.tar.gz box
+	local number
+	number=$(counted podman logs box)
+	podman rm box
+	podman container restore --import /tmp/box.tar.gz --name duo
+	counts_on "$number" podman logs -f duo
+	equals $((number + 1)) "$(podman logs duo | sed -n '1s/^n=//p')"
+	equals kept "$(podman exec duo cat /kept)"
+	rm /tmp/box.tar.gz
+}
+
+checkpoint_leaves_running() {
+	needs_criu
+	podman run -d --name box busybox sh -c "$COUNTER"
+	says_in_log box '^n=5$'
+	podman container checkpoint --leave-running --keep box
+	equals running "$(inspect box '{{.State.Status}}')"
+	counts_on "$(counted podman logs box)" podman logs -f box
+}
+
+check "container checkpoint, restore" checkpoint_and_restore
+check "container checkpoint --export, restore --import" export_and_import
+check "container checkpoint --leave-running" checkpoint_leaves_running
