@@ -243,7 +243,8 @@ fn a_null_device_of_the_hosts_is_not_handed_to_the_program() -> Outcome {
     if is_peer() {
         return skip("known: a program that runc runs in the foreground has pipes");
     }
-    let script = "chmod 600 /proc/self/fd/0; chmod 600 /proc/self/fd/2; stat -c %a /dev/null; echo x >&2; cat";
+    let script =
+        "chmod 600 /proc/self/fd/0; chmod 600 /proc/self/fd/2; stat -c %a /dev/null; echo x >&2; cat";
     let container = Container::with(|config| {
         config.args(&["sh", "-c", script]);
     })?;
@@ -258,7 +259,8 @@ fn a_null_device_of_the_hosts_is_not_handed_to_the_program() -> Outcome {
 fn what_is_no_null_device_is_not_put_in_a_streams_place() -> Outcome {
     let container = Container::with(|config| {
         config.args(&["true"]);
-        config["linux"]["devices"] = serde_json::json!([{"path": "/dev/null", "type": "c", "major": 1, "minor": 5}]);
+        config["linux"]["devices"] =
+            serde_json::json!([{"path": "/dev/null", "type": "c", "major": 1, "minor": 5}]);
     })?;
     let output = run_with(&container, &[], "exec </dev/null")?;
     output.exits(1);

@@ -5,6 +5,8 @@ source cri/client.sh
 keep_as cri start_client stop_client
 
 export KUBECONFIG=/tmp/kubernetes/config PATH=$PATH:/kubernetes
+# A node cannot be at a loopback address.
+NODE=10.99.0.1
 
 kubectl() {
 	timeout -k 3 90 /kubernetes/kubectl "$@"
@@ -62,19 +64,24 @@ start_client() {
 	cri_start_client
 	mkdir -p /tmp/kubernetes
 	[ -e /dev/kmsg ] || mknod /dev/kmsg c 1 11
+	ip link add node0 type bridge
+	ip address add "$NODE/24" dev node0
+	ip link set node0 up
+	ip route add default dev node0
 	keep_kernel_settings
 	write_kubernetes_files
 	start_daemon etcd etcd --data-dir /tmp/kubernetes/etcd
 	start_daemon apiserver kube-apiserver --etcd-servers http://127.0.0.1:2379 --cert-dir /tmp/kubernetes/certificates \
 		--service-cluster-ip-range 10.96.0.0/24 --authorization-mode AlwaysAllow --token-auth-file /tmp/kubernetes/tokens \
 		--service-account-issuer https://kubernetes.default.svc --service-account-key-file /tmp/kubernetes/accounts.key \
-		--service-account-signing-key-file /tmp/kubernetes/accounts.key --allow-privileged --advertise-address 127.0.0.1 --bind-address 127.0.0.1
+		--service-account-signing-key-file /tmp/kubernetes/accounts.key --allow-privileged --advertise-address "$NODE" \
+		--kubelet-preferred-address-types InternalIP
 	timeout 90 bash -c 'until /kubernetes/kubectl get --raw /readyz; do sleep 0.5; done' >/dev/null 2>&1
 	start_daemon controllers kube-controller-manager --kubeconfig "$KUBECONFIG" \
 		--service-account-private-key-file /tmp/kubernetes/accounts.key --root-ca-file /tmp/kubernetes/certificates/apiserver.crt
 	start_daemon scheduler kube-scheduler --kubeconfig "$KUBECONFIG"
 	start_daemon proxy kube-proxy --config /tmp/kubernetes/proxy.yaml --hostname-override node
-	start_daemon kubelet kubelet --kubeconfig "$KUBECONFIG" --config /tmp/kubernetes/kubelet.yaml --hostname-override node \
+	start_daemon kubelet kubelet --kubeconfig "$KUBECONFIG" --config /tmp/kubernetes/kubelet.yaml --hostname-override node --node-ip "$NODE" \
 		--container-runtime remote --container-runtime-endpoint unix:///run/containerd/containerd.sock --root-dir /tmp/kubernetes/kubelet
 	timeout 90 bash -c 'until /kubernetes/kubectl get node node; do sleep 0.5; done' >/dev/null 2>&1
 	kubectl wait --for condition=Ready node/node --timeout 80s >/dev/null
@@ -88,6 +95,7 @@ stop_client() {
 	for daemon in kubelet proxy scheduler controllers apiserver etcd; do
 		stop_daemon "$daemon"
 	done
+	ip link delete node0
 	tidy_after_check() { :; }
 	cri_stop_client
 	iptables-save | grep -q KUBE && for table in filter nat mangle; do iptables -t "$table" -F && iptables -t "$table" -X; done

@@ -15,7 +15,7 @@ counted() {
 counts_on() {
 	local number=$1
 	shift
-	until_line "^n=$((number + 5))$" "$@"
+	until_line "n=$((number + 5))$" "$@"
 }
 
 # counts_in_order LOGS…: no number is missing, none is twice.

@@ -77,12 +77,7 @@ fn the_root_is_filled_then_entered_then_closed() {
             |action| matches!(action, AwaitRuntimeHooks | AnnounceRootfs),
         );
         // Hooks are given the streams too.
-        before(
-            &name,
-            &plan,
-            |action| matches!(action, MakeDevice(_)),
-            |action| matches!(action, UseOwnNull),
-        );
+        before(&name, &plan, |action| matches!(action, MakeDevice(_)), |action| matches!(action, UseOwnNull));
         before(
             &name,
             &plan,

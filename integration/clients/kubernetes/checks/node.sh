@@ -6,8 +6,7 @@ pod_logs_and_exec() {
 	equals hello "$(kubectl logs box)"
 	equals inside "$(kubectl exec box -- echo inside)"
 	exits_with 4 kubectl exec box -- sh -c 'exit 4'
-	# It runs on trug: so says who waits on it.
-	contains trug "$(ctr -n k8s.io containers info "$(ctr -n k8s.io tasks list -q | head -n 1)" | jq -c .Runtime)"
+	equals trug "$(cri ListPodSandbox <<<'{}' | jq -r '.items[].runtime_handler')"
 }
 
 limits() {
@@ -79,7 +78,9 @@ static_pod() {
 		apiVersion: v1
 		kind: Pod
 		metadata: {name: still}
-		spec: {containers: [{name: main, image: "localhost/busybox:latest", imagePullPolicy: Never, command: [sleep, "300"]}]}
+		spec:
+		  runtimeClassName: trug
+		  containers: [{name: main, image: "localhost/busybox:latest", imagePullPolicy: Never, command: [sleep, "300"]}]
 	END
 	until_pod still-node '{.status.phase}' Running
 	rm /tmp/kubernetes/static/still.yaml
