@@ -2,16 +2,7 @@
 
 checkpoint_and_restore() {
 	needs_criu
-	podman run -d --name box busybox sh -c "$COUNTER"
-	says_in_log box '^n=5$'
-	podman container checkpoint box
-	equals exited "$(inspect box '{{.State.Status}}')"
-	local number
-	number=$(counted podman logs box)
-	podman container restore box
-	counts_on "$number" podman logs -f box
-	counts_in_order podman logs box
-	equals inside "$(podman exec box echo inside)"
+	goes_on_after "podman container checkpoint box" "podman container restore box"
 }
 
 export_and_import() {
@@ -31,11 +22,7 @@ export_and_import() {
 
 checkpoint_leaves_running() {
 	needs_criu
-	podman run -d --name box busybox sh -c "$COUNTER"
-	says_in_log box '^n=5$'
-	podman container checkpoint --leave-running --keep box
-	equals running "$(inspect box '{{.State.Status}}')"
-	counts_on "$(counted podman logs box)" podman logs -f box
+	goes_on_through "podman container checkpoint --leave-running --keep box"
 }
 
 check "container checkpoint, restore" checkpoint_and_restore
