@@ -326,6 +326,10 @@ impl Work {
         let cgroup = if cgroup_comes_first { None } else { cgroups()?.remove("") };
         child.tell_with(ToInit::Placed, cgroup.as_ref().map(AsFd::as_fd).as_slice())?;
         trace::done("place init");
+        if blueprint.plan.makes_network_beside() {
+            child.give_network(&blueprint.proc)?;
+            trace::done("make the network namespace");
+        }
         // Beside init's work: until the commit it dies with us, recorded or not.
         self.state.init = Some(ProcessId::look_up(&blueprint.proc, pid).context("look at init")?);
         self.container.save(&self.state)?;

@@ -26,6 +26,8 @@ pub enum ToInit {
     /// Id maps are written, the cgroup is joined: go. The cgroup's directory, detached, goes along where it could not
     /// be opened before.
     Placed,
+    /// The network namespace is made; it goes along.
+    Network,
     /// The ids of the mount are mapped.
     IdsMapped,
     /// Limits are set, runtime hooks have run: go on.
@@ -69,6 +71,7 @@ pub enum LentTree {
 }
 
 const PLACED: u8 = b'p';
+const NETWORK: u8 = b'w';
 const RUNTIME_HOOKS_DONE: u8 = b'h';
 const COMMIT: u8 = b'c';
 const ROOTFS_READY: u8 = b'r';
@@ -104,6 +107,7 @@ impl ParentEnd {
     pub fn send(&self, word: ToInit, fds: &[BorrowedFd]) -> Result<()> {
         let byte = match word {
             ToInit::Placed => PLACED,
+            ToInit::Network => NETWORK,
             ToInit::IdsMapped => IDS_MAPPED,
             ToInit::RuntimeHooksDone => RUNTIME_HOOKS_DONE,
             ToInit::ListenerTaken => LISTENER_TAKEN,
@@ -155,6 +159,7 @@ fn require(word: ToInit, bytes: &[u8]) -> Result<()> {
     let heard = match bytes {
         [] => fail!(Code::Internal, "{GONE}"),
         [PLACED] => ToInit::Placed,
+        [NETWORK] => ToInit::Network,
         [IDS_MAPPED] => ToInit::IdsMapped,
         [RUNTIME_HOOKS_DONE] => ToInit::RuntimeHooksDone,
         [LISTENER_TAKEN] => ToInit::ListenerTaken,
