@@ -195,7 +195,7 @@ impl Blueprint {
         Ok(Self { proc, bundle, plan, filter, location, hook_state, handover, notify })
     }
 
-    /// The record that is written before anything is made.
+    /// The record that is written before anything is made; what nobody needs to undo it comes later.
     pub fn first_state(&self, order: &Order) -> Result<State> {
         let own = ProcessId::look_up(&self.proc, nix::unistd::getpid()).context("look at this process")?;
         Ok(State {
@@ -216,12 +216,19 @@ impl Blueprint {
             rootless: order.globals.rootless,
             own_pid_namespace: self.plan.new_namespaces.contains(&Kind::Pid),
             no_new_keyring: order.options.no_new_keyring,
-            descriptors: match self.plan.terminal {
-                true => Vec::new(),
-                false => checkpoint::of_this_process(&self.proc)?,
-            },
+            descriptors: Vec::new(),
             resources: self.plan.cgroup.resources.clone(),
         })
+    }
+}
+
+impl Blueprint {
+    /// What the program's standard streams are on, where they are this process's.
+    pub fn descriptors(&self) -> Result<Vec<String>> {
+        match self.plan.terminal {
+            true => Ok(Vec::new()),
+            false => checkpoint::of_this_process(&self.proc),
+        }
     }
 }
 
@@ -274,7 +281,6 @@ impl Work {
     fn build(&mut self, order: &Order, blueprint: &mut Blueprint) -> Result<()> {
         self.container.save(&self.state)?;
         self.container.record_cgroup(&self.state.cgroup)?;
-        self.container.freeze_config(&blueprint.bundle.raw)?;
         trace::done("write the state");
         if let Some(notify) = &mut blueprint.notify {
             notify.prepare(order.start_at_once)?;
@@ -331,6 +337,8 @@ impl Work {
             trace::done("make the network namespace");
         }
         // Beside init's work: until the commit it dies with us, recorded or not.
+        self.container.freeze_config(&blueprint.bundle.raw)?;
+        self.state.descriptors = blueprint.descriptors()?;
         self.state.init = Some(ProcessId::look_up(&blueprint.proc, pid).context("look at init")?);
         self.container.save(&self.state)?;
         trace::done("record init");

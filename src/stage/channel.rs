@@ -9,6 +9,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
+use nix::errno::Errno;
 use nix::unistd::Pid;
 
 use crate::fail;
@@ -143,8 +144,13 @@ impl ParentEnd {
 
     /// The next message; `None` when init has closed its end, by exec or by death.
     pub fn receive(&self) -> Result<Option<ToParent>> {
-        let received = socket::receive(self.0.as_fd(), LIMIT).context("read from init")?;
-        received.map(|(bytes, fds)| decode(&bytes, fds)).transpose()
+        let received = match socket::receive(self.0.as_fd(), LIMIT) {
+            // Init ended without reading a word of ours. That is told once, and before what init said last
+            // (unix_release_sock in the kernel's net/unix/af_unix.c).
+            Err(Errno::ECONNRESET) => socket::receive(self.0.as_fd(), LIMIT),
+            received => received,
+        };
+        received.context("read from init")?.map(|(bytes, fds)| decode(&bytes, fds)).transpose()
     }
 }
 
@@ -346,6 +352,19 @@ mod tests {
             Some(ToParent::Failed(received)) => assert_eq!(received, message("mount \"x\"")),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn what_init_said_last_is_heard_though_it_left_words_of_ours_unread() {
+        let (parent, init) = pair().unwrap();
+        parent.send(ToInit::Network, &[]).unwrap();
+        init.send_failure(&message("no such file")).unwrap();
+        drop(init);
+        match parent.receive().unwrap() {
+            Some(ToParent::Failed(received)) => assert_eq!(received, message("no such file")),
+            other => panic!("{other:?}"),
+        }
+        assert!(parent.receive().unwrap().is_none());
     }
 
     #[test]

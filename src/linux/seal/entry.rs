@@ -255,5 +255,5 @@ const MOST: usize = 4096;
 const _: () = {
     assert!(size_of::<libc::stat>() <= 160 && size_of::<libc::statfs>() <= 160);
     assert!(std::mem::offset_of!(libc::stat, st_dev) == 0 && std::mem::offset_of!(libc::stat, st_ino) == 8);
-    assert!((DIRECTORY + MOST + 16) % 16 == 0);
+    assert!((DIRECTORY + MOST + 16).is_multiple_of(16));
 };
