@@ -227,7 +227,7 @@ impl Blueprint {
     pub fn descriptors(&self) -> Result<Vec<String>> {
         match self.plan.terminal {
             true => Ok(Vec::new()),
-            false => checkpoint::of_this_process(&self.proc),
+            false => checkpoint::of_this_process(&self.proc, self.plan.has_own_null()),
         }
     }
 }
