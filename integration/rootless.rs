@@ -156,7 +156,9 @@ fn a_process_that_others_may_look_into_holds_nothing_of_the_host() -> Outcome {
     if let Some(reason) = refusal().or_else(strace::lacking) {
         return skip(reason);
     }
-    let user = User::with(|config| drop(config.args(&["true"])))?;
+    let user = User::with(|config| {
+        config.args(&["true"]);
+    })?;
     let log = user.container.path("strace");
     let calls = "trace=prctl,close_range,openat,openat2,open_tree,fsopen,memfd_create,socket";
     user.trug(&["run", &user.container.id])
