@@ -12,6 +12,7 @@ use nix::unistd::{Pid, UnlinkatFlags, unlinkat};
 use oci_spec::runtime::Spec;
 use serde_json::json;
 
+use crate::bundle::annotations;
 use crate::fail;
 use crate::linux::{Errno, socket, terminal};
 use crate::report::{Code, Context, Result};
@@ -132,7 +133,7 @@ pub fn send_listener(
     listener: OwnedFd,
 ) -> Result<()> {
     let profile = spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref());
-    let Some(path) = profile.and_then(|profile| profile.listener_path().as_ref()) else {
+    let Some(path) = annotations::seccomp_receiver(spec) else {
         fail!(Code::InvalidConfig, "the seccomp profile notifies, but has no listenerPath");
     };
     let state: serde_json::Value =
@@ -146,7 +147,7 @@ pub fn send_listener(
     if let Some(metadata) = profile.and_then(|profile| profile.listener_metadata().as_ref()) {
         message["metadata"] = json!(metadata);
     }
-    let agent = socket::connect(path)
+    let agent = socket::connect(&path)
         // runc's words.
         .with_context(|| {
             format!("failed to connect with seccomp agent specified in the seccomp profile {path:?}")
