@@ -42,7 +42,7 @@ fn is_forgiven(object: &str, member: &str) -> bool {
 }
 
 /// A config in which everything that the spec has for Linux is said.
-fn everything() -> Value {
+pub(super) fn everything() -> Value {
     json!({
         "ociVersion": "1.3.0",
         "root": {"path": "rootfs", "readonly": true},
@@ -99,7 +99,7 @@ fn everything() -> Value {
                 "devices": [{"allow": false, "type": "c", "major": 5, "minor": 6, "access": "rwm"}],
                 "memory": {
                     "limit": 536870912, "reservation": 536870912, "swap": 536870912, "swappiness": 0,
-                    "disableOOMKiller": false, "useHierarchy": false, "checkBeforeUpdate": true
+                    "disableOOMKiller": false, "useHierarchy": true, "checkBeforeUpdate": true, "kernel": 5, "kernelTCP": 5
                 },
                 "cpu": {
                     "shares": 1024, "quota": 1000000, "burst": 1000000, "period": 500000,
