@@ -22,6 +22,8 @@ use super::options::CreateOptions;
 use super::state::{FORMAT, Phase, ProcessId, State};
 use super::store::{Container, ContainerId, START_FIFO, Store};
 use super::{Globals, checkpoint, filter_cache, foreground, hooks, intel_rdt};
+use crate::bundle::annotations;
+use crate::bundle::features::OCI_VERSION_MAX;
 use crate::bundle::load::{self, Bundle};
 use crate::bundle::validate::{self, Situation};
 use crate::cgroup::{self, Driver, Location, Manager};
@@ -30,7 +32,7 @@ use crate::linux::cgroup_tree::CgroupTree;
 use crate::linux::namespace::Kind;
 use crate::linux::procfs::Proc;
 use crate::linux::{credentials, host, inherited};
-use crate::plan::seccomp::Filter;
+use crate::plan::seccomp::{self, Filter};
 use crate::plan::{Plan, compile};
 use crate::report::{Code, Context, Error, Result, log, trace};
 use crate::stage::channel::ToInit;
@@ -40,7 +42,7 @@ use crate::stage::net_devices::NetDevices;
 use crate::stage::{hook, prepare, user_namespace};
 
 /// The version of runtime-spec whose state JSON we print.
-pub const OCI_VERSION: &str = "1.3.0";
+pub const OCI_VERSION: &str = OCI_VERSION_MAX;
 
 /// How long undoing may wait for a cgroup to empty.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -149,9 +151,10 @@ impl Blueprint {
 
         let terminal = spec.process().as_ref().and_then(|process| process.terminal()).unwrap_or(false);
         handover::check_terminal(terminal, order.detach, options.console_socket.as_deref())?;
+        let pidfd_socket = options.pidfd_socket.clone().or_else(|| annotations::pidfd_receiver(spec));
         let handover = Handover::connect(
             options.console_socket.as_deref(),
-            options.pidfd_socket.as_deref(),
+            pidfd_socket.as_deref(),
             options.pid_file.as_deref(),
         )?;
 
@@ -176,7 +179,12 @@ impl Blueprint {
         let plan = compile::container(spec, &options)?;
         trace::done("plan");
         let filter = match spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()) {
-            Some(profile) => Some(filter_cache::filter(&globals.root, profile).at("/linux/seccomp")?),
+            Some(profile) => {
+                if annotations::fail_unknown_syscall(spec) {
+                    seccomp::refuse_unknown(profile)?;
+                }
+                Some(filter_cache::filter(&globals.root, profile).at("/linux/seccomp")?)
+            }
             None => None,
         };
         trace::done("seccomp filter");
@@ -187,7 +195,7 @@ impl Blueprint {
             oci_version: spec.version().clone(),
             id: id.to_string(),
             bundle: bundle.directory.clone(),
-            annotations: annotations(spec),
+            annotations: all_annotations(spec),
         };
         // Hooks run where the bundle is, as in runc.
         std::env::set_current_dir(&bundle.directory)
@@ -243,7 +251,7 @@ fn refuse_limits(resources: &LinuxResources, why: Option<Error>) -> Result<()> {
         .hint("use cgroup delegation (--systemd-cgroup), or leave linux.resources out"))
 }
 
-fn annotations(spec: &Spec) -> BTreeMap<String, String> {
+fn all_annotations(spec: &Spec) -> BTreeMap<String, String> {
     spec.annotations().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 

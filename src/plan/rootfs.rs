@@ -1,5 +1,6 @@
 //! Which mounts there are, in config order, and what is closed once they are filled.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Mount as SpecMount, Spec};
@@ -291,13 +292,12 @@ pub fn masked_paths(spec: &Spec) -> Vec<Step> {
 
 /// A path listed twice is done once: the second would cover the first with the same.
 fn paths_with(paths: Option<&Vec<String>>, list: &str, action: fn(PathBuf) -> Action) -> Vec<Step> {
-    let mut seen: Vec<PathBuf> = Vec::new();
+    let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
     let mut steps = Vec::new();
     for (index, text) in paths.into_iter().flatten().enumerate() {
         let clean = path::clean(Path::new(text));
-        if !seen.contains(&clean) {
-            steps.push(action(clean.clone()).at(format!("{list}/{index}")));
-            seen.push(clean);
+        if seen.insert(clean.clone()) {
+            steps.push(action(clean).at(format!("{list}/{index}")));
         }
     }
     steps

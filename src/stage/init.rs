@@ -187,7 +187,7 @@ fn carry_out(context: &mut Context, index: usize, step: &Step, steps: &[Step]) -
         Action::ChangeDirectory(path) => process::change_directory(context, path),
         Action::ResolveExecutable => process::resolve_executable(context, steps),
 
-        Action::LetUserIn => user_namespace::let_user_in(),
+        Action::LetUserIn => process::let_user_in(context, steps),
         Action::AwaitCommit => await_commit(context, steps),
         Action::AwaitStart => await_start(context),
         Action::RunStartContainerHooks(hooks) => {
