@@ -1,9 +1,15 @@
 //! Checkpoint and restore through CRIU: a program that counts in its memory alone goes on counting.
 
+mod connections;
 mod counter;
 mod failures;
 mod kinds;
+mod memory;
+mod open_files;
 mod options;
+mod stand_in;
+mod terminals;
+mod told;
 
 use crate::support::{Outcome, criu, skip};
 

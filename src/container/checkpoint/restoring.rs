@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 use super::common::{config_file, text_of};
 use super::descriptors;
 use super::detour::Detour;
-use super::directories::Directories;
+use super::directories::{Directories, Views};
 use super::explain::explain;
 use super::namespaces::{self, Joined};
 use super::options::RestoreOptions;
@@ -45,7 +45,7 @@ pub struct Restored {
 /// What CRIU is told of.
 struct Ready {
     staged: Staged,
-    directories: Directories,
+    views: Views,
     joined: Joined,
 }
 
@@ -108,9 +108,6 @@ impl<'a> Restoring<'a> {
         let plan = &self.blueprint.plan;
         let mut prepared = prepare::prepare_at_once(plan, None, &self.blueprint.proc)?;
         self.manager.create(&plan.cgroup.resources)?;
-        let paths = &self.state.cgroup.paths;
-        let openable = !prepared.is_for_init();
-        prepared.cgroups = prepare::cgroups(plan, openable, |key| paths.get(key).map(PathBuf::as_path))?;
         let joined = Joined::of(plan, std::mem::take(&mut prepared.namespaces))?;
         let inherited = descriptors::inherited(self.directories.images())?;
 
@@ -142,17 +139,24 @@ impl<'a> Restoring<'a> {
 
     /// CRIU first: what is mounted then hides a part of the host's files.
     fn start_here(&self, program: &Path, prepared: Prepared, joined: Joined) -> Result<(Service, Ready)> {
-        let directories = self.directories.open_here()?;
+        let views = self.directories.views_here()?;
         let passed = joined.by_descriptor.iter().map(|(_, file)| file.try_clone());
         let passed = passed.collect::<std::io::Result<Vec<_>>>().context("pass namespaces on")?;
         let mut service = Service::start(program, Stdio::Ours, passed, true)?;
-        let staged = service
-            .check_version()
-            .and_then(|()| external::stage(&self.blueprint.plan, prepared, &self.blueprint.proc));
-        match staged {
-            Ok(staged) => Ok((service, Ready { staged, directories, joined })),
+        match self.stage(&mut service, prepared) {
+            Ok(staged) => Ok((service, Ready { staged, views, joined })),
             Err(error) => Err(kill_after(service, error)),
         }
+    }
+
+    /// The cgroup is entered before it is shown: systemd makes it around a process.
+    fn stage(&self, service: &mut Service, mut prepared: Prepared) -> Result<Staged> {
+        service.check_version()?;
+        self.enter_cgroup(service.pid())?;
+        let (plan, paths) = (&self.blueprint.plan, &self.state.cgroup.paths);
+        let openable = !prepared.is_for_init();
+        prepared.cgroups = prepare::cgroups(plan, openable, |key| paths.get(key).map(PathBuf::as_path))?;
+        external::stage(plan, prepared, &self.blueprint.proc)
     }
 
     fn conduct(
@@ -161,7 +165,6 @@ impl<'a> Restoring<'a> {
         ready: Ready,
         inherited: Vec<InheritedDescriptor>,
     ) -> Result<()> {
-        self.enter_cgroup(service.pid())?;
         let request = self.request(service.pid(), &ready, inherited)?;
         let (guard, directories) = (&ready.staged.guard, self.directories);
         let done = service
@@ -185,7 +188,7 @@ impl<'a> Restoring<'a> {
     }
 
     fn request(&self, criu: Pid, ready: &Ready, mut inherited: Vec<InheritedDescriptor>) -> Result<Options> {
-        let Ready { staged, directories, joined } = ready;
+        let Ready { staged, views, joined } = ready;
         let options = self.options;
         for (index, (key, _)) in joined.by_descriptor.iter().enumerate() {
             inherited.push(InheritedDescriptor { key: key.to_string(), number: Service::number_of(index) });
@@ -207,7 +210,7 @@ impl<'a> Restoring<'a> {
             external,
             inherited,
             joined: joined.by_file.clone(),
-            ..directories.add_to(options.common.for_criu(LOG))
+            ..views.add_to(options.common.for_criu(LOG))
         })
     }
 
