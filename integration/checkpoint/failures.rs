@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::counter::Counter;
 use super::stand_in::{Deed, StandIn};
-use super::with_criu;
+use super::{with_criu, with_stand_in};
 use crate::support::{Container, Outcome, criu, program, skip};
 
 #[test]
@@ -152,51 +152,57 @@ fn a_stream_that_was_a_file_must_be_one_again() -> Outcome {
 
 #[test]
 fn an_old_criu_is_named_with_what_it_takes() -> Outcome {
-    let container = Container::new()?;
-    container.detach()?;
-    let old = StandIn::of_version(&container, 3, Deed::Fails)?;
-    old.command(&container, "checkpoint", &[])?.fails(1, "criu 3.0 is too old").fails(1, "3.16");
-    assert_eq!(container.status()?, "running");
-    Ok(())
+    with_stand_in(|| {
+        let container = Container::new()?;
+        container.detach()?;
+        let old = StandIn::of_version(&container, 3, Deed::Fails)?;
+        old.command(&container, "checkpoint", &[])?.fails(1, "criu 3.0 is too old").fails(1, "3.16");
+        assert_eq!(container.status()?, "running");
+        Ok(())
+    })
 }
 
 #[test]
 fn a_criu_that_dies_or_babbles_leaves_a_container_running_and_a_restore_nothing() -> Outcome {
-    let cases = [
-        (Deed::Fails, "ENOMEM"),
-        (Deed::Dies, "criu ended without an answer"),
-        (Deed::Babbles, "read criu's answer"),
-        (Deed::Floods, "read criu's answer"),
-    ];
-    for (deed, text) in cases {
-        let container = Container::new()?;
-        container.detach()?;
-        let stand_in = StandIn::new(&container, deed)?;
-        stand_in.command(&container, "checkpoint", &[])?.fails(1, "criu failed to dump").fails(1, text);
-        assert_eq!(container.status()?, "running");
-        container.stop()?;
-        container.delete()?.ok();
-        let failed = stand_in.command(&container, "restore", &["--detach"])?;
-        failed.fails(1, "criu failed to restore").fails(1, text);
-        assert_eq!(container.leftovers()?, Vec::<String>::new());
-    }
-    Ok(())
+    with_stand_in(|| {
+        let cases = [
+            (Deed::Fails, "ENOMEM"),
+            (Deed::Dies, "criu ended without an answer"),
+            (Deed::Babbles, "read criu's answer"),
+            (Deed::Floods, "read criu's answer"),
+        ];
+        for (deed, text) in cases {
+            let container = Container::new()?;
+            container.detach()?;
+            let stand_in = StandIn::new(&container, deed)?;
+            stand_in.command(&container, "checkpoint", &[])?.fails(1, "criu failed to dump").fails(1, text);
+            assert_eq!(container.status()?, "running");
+            container.stop()?;
+            container.delete()?.ok();
+            let failed = stand_in.command(&container, "restore", &["--detach"])?;
+            failed.fails(1, "criu failed to restore").fails(1, text);
+            assert_eq!(container.leftovers()?, Vec::<String>::new());
+        }
+        Ok(())
+    })
 }
 
 /// As it has been seen to do for a process that it had killed itself.
 #[test]
 fn a_criu_that_never_lets_go_of_a_restored_container_is_given_up() -> Outcome {
-    if std::env::var_os("TRUG_LONG").is_none() {
-        return skip("it takes half a minute: TRUG_LONG=1 TRUG_TEST_DEADLINE=60");
-    }
-    let container = Container::new()?;
-    fs::create_dir(container.path("images"))?;
-    fs::write(container.path("images/descriptors.json"), "[\"\",\"\",\"\"]")?;
-    let stand_in = StandIn::new(&container, Deed::Hangs)?;
-    let given_up = stand_in.command(&container, "restore", &["--detach"])?;
-    given_up.fails(1, "criu has not let go of the container for 30 seconds");
-    assert_eq!(container.leftovers()?, Vec::<String>::new());
-    Ok(())
+    with_stand_in(|| {
+        if std::env::var_os("TRUG_LONG").is_none() {
+            return skip("it takes half a minute: TRUG_LONG=1 TRUG_TEST_DEADLINE=60");
+        }
+        let container = Container::new()?;
+        fs::create_dir(container.path("images"))?;
+        fs::write(container.path("images/descriptors.json"), "[\"\",\"\",\"\"]")?;
+        let stand_in = StandIn::new(&container, Deed::Hangs)?;
+        let given_up = stand_in.command(&container, "restore", &["--detach"])?;
+        given_up.fails(1, "criu has not let go of the container for 30 seconds");
+        assert_eq!(container.leftovers()?, Vec::<String>::new());
+        Ok(())
+    })
 }
 
 /// CRIU's own hook at the time when all processes stand still and none has been touched.

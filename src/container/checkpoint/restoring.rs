@@ -13,10 +13,10 @@ use super::explain::explain;
 use super::namespaces::{self, Joined};
 use super::options::RestoreOptions;
 use crate::cgroup::Manager;
-use crate::container::hooks;
 use crate::container::making::{self, Blueprint, Order, end_cgroup};
 use crate::container::state::{Phase, ProcessId, State};
 use crate::container::store::Container;
+use crate::container::{hooks, intel_rdt};
 use crate::criu::{CgroupRoot, InheritedDescriptor, Job, Notification, Options, Service, Stdio};
 use crate::fail;
 use crate::linux::namespace::Kind;
@@ -57,6 +57,7 @@ pub struct Restoring<'a> {
     container: Container,
     state: State,
     manager: Manager,
+    resctrl: Option<intel_rdt::Group>,
     init: Option<(Pid, OwnedFd)>,
     terminal: Option<OwnedFd>,
     hooks_began: bool,
@@ -86,6 +87,7 @@ impl<'a> Restoring<'a> {
             container,
             state,
             manager,
+            resctrl: None,
             init: None,
             terminal: None,
             hooks_began: false,
@@ -108,6 +110,8 @@ impl<'a> Restoring<'a> {
         let plan = &self.blueprint.plan;
         let mut prepared = prepare::prepare_at_once(plan, None, &self.blueprint.proc)?;
         self.manager.create(&plan.cgroup.resources)?;
+        self.resctrl = making::record_resctrl_group(&self.container, &self.blueprint)?;
+        self.resctrl.as_ref().map_or(Ok(()), intel_rdt::Group::make)?;
         let joined = Joined::of(plan, std::mem::take(&mut prepared.namespaces))?;
         let inherited = descriptors::inherited(self.directories.images())?;
 
@@ -176,9 +180,12 @@ impl<'a> Restoring<'a> {
         }
     }
 
-    /// CRIU itself enters the container's cgroup, so that what it restores is in it from birth.
+    /// CRIU itself enters the container's cgroup and resctrl group, so that what it restores is in them from birth.
     fn enter_cgroup(&self, criu: Pid) -> Result<()> {
         self.manager.add(criu)?;
+        if let Some(group) = &self.resctrl {
+            group.add(criu)?;
+        }
         if let Some(owner) = self.blueprint.plan.cgroup.owner {
             self.manager.delegate(owner)?;
         }
@@ -306,6 +313,9 @@ impl<'a> Restoring<'a> {
         }
         self.blueprint.handover.remove_pid_file();
         note(end_cgroup(&self.manager));
+        if let Some(group) = &self.resctrl {
+            note(group.remove());
+        }
         if self.hooks_began {
             hooks::run_poststop(&self.blueprint.plan.hooks.poststop, &self.blueprint.hook_state);
         }
