@@ -4,6 +4,7 @@ mod counter;
 mod failures;
 mod kinds;
 mod options;
+mod shared_mounts;
 
 use crate::support::{Outcome, criu, skip};
 

@@ -29,7 +29,10 @@ fn command(container: &Container, command: &str, flags: &[&str]) -> Result<Outpu
 
 /// `secret`, of the host, at `/one` to read; `data` at `/two` to write; where these are the image's symlinks.
 fn with_symlinks(one: &str, two: &str) -> Result<(Container, Canary)> {
-    let container = Container::with(|_| {})?;
+    // A sleep may be cut short by a checkpoint.
+    let container = Container::with(|config| {
+        config.shell("while :; do sleep 1000; done");
+    })?;
     let canary = Canary::new(&container)?;
     let (secret, data) = (canary.text(), container.path("data"));
     fs::create_dir(&data)?;

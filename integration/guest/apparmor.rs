@@ -103,7 +103,7 @@ fn what_the_profile_denies_is_denied() -> Outcome {
     let (own, other) =
         (Profile::load(&container, "own", "/closed r")?, Profile::load(&container, "other", "/open r")?);
     confine(&container, &own.name)?;
-    container.run()?.says("open\n").says("/closed: Permission denied").says("but not that");
+    container.run()?.says("open\n").says("can't open '/closed': Permission denied").says("but not that");
 
     container.edit(|config| {
         config.args(&["sleep", "1000"]);
