@@ -168,7 +168,8 @@ fn a_paused_container_is_saved_and_comes_back_running() -> Outcome {
 fn cgroups_below_the_container_s_come_back_with_their_processes() -> Outcome {
     with_criu(|| {
         let mut counter = Counter::new(|config| {
-            config.mount_options("/sys/fs/cgroup", &["rw"]).shell(&format!("sleep 1000 & {SCRIPT}"));
+            config.mount_options("/sys/fs/cgroup", &["rw"]).namespace("cgroup");
+            config.shell(&format!("sleep 1000 & {SCRIPT}"));
         })?;
         counter.container.detach()?;
         counter.counts(1)?;

@@ -7,6 +7,7 @@ mod kinds;
 mod memory;
 mod open_files;
 mod options;
+mod shared_mounts;
 mod stand_in;
 mod terminals;
 mod told;

@@ -212,6 +212,9 @@ impl<'a> Restoring<'a> {
             tcp_close: options.tcp_close.then_some(true),
             lsm_profile: options.lsm_profile.clone(),
             lsm_mount_context: options.lsm_mount_context.clone(),
+            // CRIU's newer way has all binds of one shared filesystem take their propagation from one of them, which
+            // has to contain the others (do_set_group of the kernel). Ours are clones of just what is bound.
+            mntns_compat_mode: Some(true),
             config_file: config_file(&self.blueprint.bundle.spec),
             cgroup_roots: self.cgroup_roots(criu)?,
             external,
