@@ -141,6 +141,27 @@ fn mounts_come_back_with_their_content_and_flags() -> Outcome {
     })
 }
 
+/// CRIU pivots by way of /tmp, and images of one program alone have none.
+#[test]
+fn a_read_only_root_without_a_tmp_comes_back_as_it_was() -> Outcome {
+    with_criu(|| {
+        let mut counter = Counter::new(|config| {
+            config["root"]["readonly"] = true.into();
+        })?;
+        let tmp = counter.container.rootfs().join("tmp");
+        if tmp.exists() {
+            fs::remove_dir(&tmp)?;
+        }
+        counter.container.detach()?;
+        counter.counts(1)?;
+        counter.round_trip()?;
+        counter.counts(2)?;
+        counter.container.exec_shell("! touch /mine")?.ok();
+        assert!(!tmp.exists(), "nothing was made for good");
+        Ok(())
+    })
+}
+
 /// Mount points, filesystems and flags, in no order: CRIU has its own.
 fn mount_table(container: &Container) -> anyhow::Result<Vec<String>> {
     let script = "awk '{print $5, $6, $4}' /proc/self/mountinfo | sort";

@@ -111,7 +111,11 @@ fn t_criu_descriptors_json_names_pipes_and_files_and_nothing_else() -> Outcome {
 #[test]
 fn t_criu_nothing_is_written_through_a_symlink_in_a_directory_of_images_or_logs() -> Outcome {
     with_criu(|| {
-        let container = Container::new()?;
+        // Not a sleep, which a failed dump can cut short: the kernel cannot restart it for CRIU.
+        let container = Container::with(|config| {
+            config.shell("read line < /never");
+        })?;
+        let _never = container.fifo("never")?;
         let canary = Canary::new(&container)?;
         let victim = format!("{}/secret", canary.text());
         let (work, configuration) = (container.path("work"), container.path("criu.conf"));
@@ -137,8 +141,7 @@ fn t_criu_nothing_is_written_through_a_symlink_in_a_directory_of_images_or_logs(
         symlink(&victim, &link)?;
         command(&container, "checkpoint", &["--work-path", &work])?.fails(1, "pages-1.img");
         canary.is_untouched()?;
-        let log = fs::read_to_string(Path::new(&work).join("dump.log"))?;
-        assert_eq!(container.status()?, "running", "{}", &log[log.len().saturating_sub(9000)..]);
+        assert_eq!(container.status()?, "running");
         fs::remove_file(link)?;
         command(&container, "checkpoint", &["--work-path", &work])?.ok();
         symlink(&victim, Path::new(&work).join("restore.log"))?;
@@ -199,6 +202,22 @@ fn cve_2026_53492_53489_and_go_2026_6791_containerd_an_archive_cannot_make_a_rea
             .fails(1, "writable, which config.json has as read-only");
         assert_eq!(container.leftovers()?, Vec::<String>::new());
         canary.is_untouched()
+    })
+}
+
+#[test]
+fn t_criu_an_archive_cannot_make_a_read_only_root_writable() -> Outcome {
+    with_criu(|| {
+        let container = Container::with(|config| {
+            config["root"]["readonly"] = true.into();
+        })?;
+        container.detach()?;
+        command(&container, "checkpoint", &[])?.ok();
+        make_writable(&images(&container), "/")?;
+        command(&container, "restore", &["--detach"])?
+            .fails(1, "writable, which config.json has as read-only");
+        assert_eq!(container.leftovers()?, Vec::<String>::new());
+        Ok(())
     })
 }
 

@@ -15,7 +15,7 @@ const NOISE: [&str; 10] = [
 ];
 
 /// What a caller can do about it, by words of the cause in small letters.
-const HINTS: [(&str, &str); 15] = [
+const HINTS: [(&str, &str); 16] = [
     ("tcp-established", "allow open TCP connections with --tcp-established"),
     (
         "connected tcp socket in image",
@@ -31,6 +31,10 @@ const HINTS: [(&str, &str); 15] = [
     ("ip6tables-restore", "install iptables, or choose --network-lock nftables or skip"),
     ("path=/dev/pts/", "allow a terminal of a session outside with --shell-job"),
     ("path=/dev/tty", "allow a terminal of a session outside with --shell-job"),
+    (
+        "has bad size",
+        "a file that was open must be as long as it was: standard streams go on in the same file",
+    ),
     ("can't lookup mount", "a file outside of the container is open in it"),
     ("vdso", "this criu is too old for this kernel: install a newer one"),
     ("no mapping for", "the checkpoint has a mount from the host that this config.json has not"),

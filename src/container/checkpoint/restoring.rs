@@ -171,9 +171,10 @@ impl<'a> Restoring<'a> {
     ) -> Result<()> {
         let request = self.request(service.pid(), &ready, inherited)?;
         let (guard, directories) = (&ready.staged.guard, self.directories);
-        let done = service
-            .carry_out(Job::Restore, request, &mut |notification| self.attend(notification, guard))
-            .map_err(|failure| explain("restore", failure, directories))?;
+        let done =
+            service.carry_out(Job::Restore, request, &mut |notification| self.attend(notification, guard));
+        ready.staged.clear();
+        let done = done.map_err(|failure| explain("restore", failure, directories))?;
         match (&self.init, done) {
             (Some((known, _)), Some(pid)) if *known == pid => Ok(()),
             _ => fail!(Code::System, "criu restored no process that it had told of"),
