@@ -38,7 +38,7 @@ fn a_null_device_for_standard_input_is_the_containers_and_a_restore_may_come_wit
         let images = counter.images().to_string_lossy().into_owned();
         let restore = ["restore", "--detach", "--image-path", &images, &counter.container.id];
         let restored = counter.container.runtime(restore).env("PATH", criu::path());
-        restored.after("exec < <(sleep 60)").output()?.ok();
+        restored.after("exec < <(:)").output()?.ok();
         counter.counts(2)
     })
 }
