@@ -86,7 +86,11 @@ fn a_process_that_is_executed_from_elsewhere_is_put_into_the_users_scope() -> Ou
     }
     let container = container(|_| {})?;
     trug(&container, &["run", "--detach", &container.id]).output()?.ok();
-    trug(&container, &["exec", &container.id, "cat", "/proc/self/cgroup"]).output()?.prints("0::/");
+    let calls = container.path("calls").to_string_lossy().into_owned();
+    let traced = ["strace", "-f", "-s", "500", "-e", "trace=sendto,sendmsg,write", "-o", &calls];
+    let exec = trug(&container, &["exec", &container.id, "cat", "/proc/self/cgroup"]).under(traced);
+    exec.output()?.prints("0::/");
+    assert!(fs::read_to_string(&calls)?.contains("AttachProcessesToUnit"), "systemd was not asked");
     let below = directory(&container).join("below");
     Invocation::new(["as-user", "mkdir"]).arg(&below).output()?.ok();
     let exec = trug(&container, &["exec", "--cgroup", "below", &container.id, "cat", "/proc/self/cgroup"]);
