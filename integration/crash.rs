@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::{Container, Outcome, Process, is_peer, leftovers, skip, strace};
+use crate::support::{Container, Outcome, Process, is_peer, leftovers, rounds, skip, strace};
 
 /// A container with some of everything: cgroup limits, mounts, a hook.
 fn rich() -> anyhow::Result<Container> {
@@ -28,11 +28,9 @@ fn is_undone(container: &Container, point: &str) -> Outcome {
     Ok(())
 }
 
-/// Kills `words` after each of `count` parts of the time that it takes; of `TRUG_TEST_KILLS` parts at most, where a machine
-/// is slow.
+/// Kills `words` after each of `count` parts of the time that it takes.
 fn sweep(words: &[&str], count: u32, prepare: impl Fn(&Container) -> Outcome) -> Outcome {
-    let most = std::env::var("TRUG_TEST_KILLS").ok().and_then(|text| text.parse().ok());
-    let count = count.min(most.unwrap_or(count));
+    let count = rounds(count);
     let container = rich()?;
     prepare(&container)?;
     let begin = Instant::now();
