@@ -20,7 +20,7 @@ MAN := $(DESTDIR)$(PREFIX)/share/man/man8
 SHARE := $(DESTDIR)$(PREFIX)/share
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: build demo examples bench docs deb test test-release test-races test-older-kernel fuzz test-guest test-guest-all $(CLIENTS:%=test-%) test-clients test-deb soak lint install clean help
+.PHONY: build demo examples bench docs deb test test-release test-races test-older-kernel fuzz test-guest test-guest-all $(CLIENTS:%=test-%) test-clients test-kubernetes test-deb soak lint install clean help
 
 build: ## build the release binary
 	@integration/packages $(BUILD_PACKAGES)
@@ -90,6 +90,12 @@ soak: ## make, enter and remove containers by Docker for SOAK_SECONDS (an hour),
 	@integration/packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
 	cargo build --quiet
 	$(AS_ROOT) env SOAK_SECONDS=$(SOAK_SECONDS) integration/clients/test soak
+
+test-kubernetes: ## bring up a Kubernetes node and run pods on trug (by hand: its programs are built first, once)
+	@integration/packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
+	cargo build --quiet
+	$(AS_ROOT) integration/clients/kubernetes/build
+	$(AS_ROOT) integration/clients/test kubernetes
 
 test-clients: ## run real clients: each of test-docker -containerd -cri -podman -buildah -lxcfs -errors
 	@integration/packages $(BUILD_PACKAGES) $(TEST_PACKAGES)

@@ -1,6 +1,7 @@
 //! Which descriptors cross into the container: standard streams, those asked for, and no other.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use crate::support::{Container, Outcome, Output, is_peer, skip};
 
@@ -233,5 +234,36 @@ fn a_hostile_environment_does_not_reach_the_loader_of_the_program() -> Outcome {
     let invocation = container.runtime(words).env("LD_PRELOAD", "/evil.so").env("GCONV_PATH", "/evil");
     let output = invocation.output()?;
     assert!(!output.ok().stdout().contains("evil"), "{output}");
+    Ok(())
+}
+
+#[test]
+fn a_null_device_of_the_hosts_is_not_handed_to_the_program() -> Outcome {
+    // By a descriptor of it, root in the container could close it to everybody on the host.
+    if is_peer() {
+        return skip("known: a program that runc runs in the foreground has pipes");
+    }
+    let script =
+        "chmod 600 /proc/self/fd/0; chmod 600 /proc/self/fd/2; stat -c %a /dev/null; echo x >&2; cat";
+    let container = Container::with(|config| {
+        config.args(&["sh", "-c", script]);
+    })?;
+    let node = container.path("null");
+    let set_up = format!("mknod -m 666 {0} c 1 3; exec 0<{0} 2>{0}", node.display());
+    run_with(&container, &[], &set_up)?.prints("600");
+    assert_eq!(fs::metadata(&node)?.permissions().mode() & 0o777, 0o666);
+    Ok(())
+}
+
+#[test]
+fn what_is_no_null_device_is_not_put_in_a_streams_place() -> Outcome {
+    let container = Container::with(|config| {
+        config.args(&["true"]);
+        config["linux"]["devices"] =
+            serde_json::json!([{"path": "/dev/null", "type": "c", "major": 1, "minor": 5}]);
+    })?;
+    let output = run_with(&container, &[], "exec </dev/null")?;
+    output.exits(1);
+    assert_eq!(container.leftovers()?, Vec::<String>::new());
     Ok(())
 }

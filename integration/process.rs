@@ -217,3 +217,22 @@ fn a_nul_in_an_argument_or_variable_is_refused() -> Outcome {
     }
     Ok(())
 }
+
+#[test]
+fn what_is_no_program_after_all_ends_a_started_container_with_a_line_of_its_own() -> Outcome {
+    // Clients keep the log and the status of a container that was started.
+    for (text, why) in [("not a program", "exec format error"), ("#!/no/such\n", "no such file or directory")]
+    {
+        let container = with(&["/odd"])?;
+        container.script("odd", text)?;
+        let created = container.command(&["create"])?;
+        created.ok();
+        let init = container.init()?;
+        container.start()?.ok();
+        init.wait_gone()?;
+        assert_eq!(created.stderr().trim_end(), format!("exec /odd: {why}"));
+        assert_eq!(container.status()?, "stopped");
+        container.delete()?.ok();
+    }
+    Ok(())
+}

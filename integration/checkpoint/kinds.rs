@@ -28,6 +28,22 @@ fn a_counter_kept_in_memory_goes_on_after_checkpoint_delete_and_restore() -> Out
 }
 
 #[test]
+fn a_null_device_for_standard_input_is_the_containers_and_a_restore_may_come_with_a_pipe() -> Outcome {
+    with_criu(|| {
+        let mut counter = Counter::new(|_| {})?;
+        let detach = ["run", "--detach", &counter.container.id];
+        counter.container.runtime(detach).after("exec </dev/null").output()?.ok();
+        counter.counts(1)?;
+        counter.checkpoint(&[])?.ok();
+        let images = counter.images().to_string_lossy().into_owned();
+        let restore = ["restore", "--detach", "--image-path", &images, &counter.container.id];
+        let restored = counter.container.runtime(restore).env("PATH", criu::path());
+        restored.after("exec < <(sleep 60)").output()?.ok();
+        counter.counts(2)
+    })
+}
+
+#[test]
 fn a_counter_goes_on_where_there_is_cgroup_v2_alone() -> Outcome {
     if let Some(reason) = Container::lacks_unified() {
         return skip(reason);

@@ -218,7 +218,7 @@ impl Blueprint {
             no_new_keyring: order.options.no_new_keyring,
             descriptors: match self.plan.terminal {
                 true => Vec::new(),
-                false => checkpoint::of_this_process(&self.proc)?,
+                false => checkpoint::of_this_process(&self.proc, self.plan.has_own_null())?,
             },
             resources: self.plan.cgroup.resources.clone(),
         })

@@ -25,8 +25,8 @@ const ANSWER_LIMIT: usize = 64 * 1024;
 /// Starts a created container, and returns when its program runs.
 ///
 /// # Errors
-/// `Code::NotFound`; `Code::WrongState`; why the program could not be executed; a failed poststart hook, which
-/// ends the container.
+/// `Code::NotFound`; `Code::WrongState`; a failed startContainer hook; a failed poststart hook, which ends the container.
+/// A program that cannot be executed is none: it ends the container, with its status and a line on its standard error.
 pub fn start(globals: &Globals, id: &ContainerId) -> Result<()> {
     let mut container = find(globals, id)?;
     // Without the lock first: a create that is still at work holds it, and can take long.
@@ -103,7 +103,7 @@ fn await_hang_up(fifo: BorrowedFd) -> Result<()> {
     }
 }
 
-/// Nothing: the program runs. Our own byte: init died before it could read it. Else: why not.
+/// Nothing: the program runs, or could not be executed. Our own byte: init died before it could read it. Else: why not.
 fn answer(fifo: OwnedFd, dead: impl FnOnce() -> Error) -> Result<()> {
     let bytes = fd::read_to_end(fifo.as_fd(), ANSWER_LIMIT).context("read init's answer")?;
     if bytes.is_empty() {

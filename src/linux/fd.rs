@@ -13,7 +13,7 @@ use super::{Errno, Result};
 /// The highest number that a descriptor can have, for `close_range(2)`.
 const LAST: libc::c_uint = libc::c_uint::MAX;
 /// Memory devices and the minor number of `/dev/null` among them (Documentation/admin-guide/devices.txt).
-const NULL_DEVICE: (u64, u64) = (1, 3);
+pub const NULL_DEVICE: (u32, u32) = (1, 3);
 
 /// Marks every descriptor >= `first` close-on-exec (`man 2 close_range`, CLOSE_RANGE_CLOEXEC, Linux 5.11).
 pub fn mark_cloexec_from(first: RawFd) -> Result<()> {
@@ -105,6 +105,17 @@ pub fn own_stdio(uid: u32) -> Result<()> {
     Ok(())
 }
 
+/// Which of stdin, stdout and stderr are a null device.
+pub fn null_streams() -> Result<Vec<RawFd>> {
+    let mut streams = Vec::new();
+    for number in libc::STDIN_FILENO..=libc::STDERR_FILENO {
+        if is_null(&fstat(borrow(number)?)?) {
+            streams.push(number);
+        }
+    }
+    Ok(streams)
+}
+
 /// Takes over an inherited descriptor by number. The caller must be the only one to do so, and it must be open.
 #[cfg(test)]
 pub fn adopt(fd: RawFd) -> std::os::fd::OwnedFd {
@@ -114,7 +125,9 @@ pub fn adopt(fd: RawFd) -> std::os::fd::OwnedFd {
 
 fn is_null(stat: &nix::sys::stat::FileStat) -> bool {
     let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
-    kind == SFlag::S_IFCHR && (major(stat.st_rdev), minor(stat.st_rdev)) == NULL_DEVICE
+    let (wanted_major, wanted_minor) = NULL_DEVICE;
+    let wanted = (u64::from(wanted_major), u64::from(wanted_minor));
+    kind == SFlag::S_IFCHR && (major(stat.st_rdev), minor(stat.st_rdev)) == wanted
 }
 
 fn borrow<'fd>(fd: RawFd) -> Result<BorrowedFd<'fd>> {

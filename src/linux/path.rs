@@ -116,6 +116,17 @@ impl Root {
         super::fd::read_to_end(file.as_fd(), limit)
     }
 
+    /// A character device, opened for reading and writing: ENXIO where something else is there, which is not opened.
+    pub fn open_char(&self, path: &Path, (major, minor): (u32, u32)) -> Result<OwnedFd> {
+        let is_wanted = |found: &OwnedFd| super::device::is_char(found.as_fd(), major, minor);
+        if !is_wanted(&self.resolve(path)?) {
+            return Err(Errno::ENXIO);
+        }
+        // As in `read`.
+        let file = self.lookup(path, OFlag::O_RDWR | OFlag::O_NOCTTY, ResolveFlag::empty())?;
+        if is_wanted(&file) { Ok(file) } else { Err(Errno::ENXIO) }
+    }
+
     fn directory(&self, path: &Path) -> Result<OwnedFd> {
         self.lookup(path, OFlag::O_PATH | OFlag::O_DIRECTORY, ResolveFlag::empty())
     }

@@ -92,6 +92,7 @@ fn steps(
     steps.add([Action::AttachRootfs]);
     steps.add(mounts.mount);
     steps.add(devices::make(spec, options));
+    steps.add(devices::use_own_null(spec, process));
 
     // The parent sets limits and runs hooks here; they may still change the root filesystem and the network.
     steps.add([match parent_has_work {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Mount, Spec};
+use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Mount, Process, Spec};
 
 use super::options::Options;
 use super::types::{Action, Device, DeviceKind, Step};
@@ -18,6 +18,13 @@ pub const DEFAULTS: [(&str, u32, u32); 6] = [
     ("/dev/zero", 1, 5),
     ("/dev/urandom", 1, 9),
 ];
+
+/// By a descriptor of the host's node, root in the container could change that node's mode: `docker run -d` has three.
+/// Not where /dev is the host's all the same, nor where a terminal takes the streams' place.
+pub fn use_own_null(spec: &Spec, process: &Process) -> Option<Action> {
+    let has_terminal = process.terminal().unwrap_or(false);
+    (is_ours(spec) && !has_terminal).then_some(Action::UseOwnNull)
+}
 
 /// Nodes, ptmx and links; none where /dev is the host's.
 pub fn make(spec: &Spec, options: &Options) -> Vec<Step> {

@@ -86,6 +86,11 @@ impl Plan {
         self.steps.iter().any(|step| step.action == Action::AwaitRuntimeHooks)
     }
 
+    /// The program's standard streams are not the host's /dev/null, even if the caller's are.
+    pub fn has_own_null(&self) -> bool {
+        self.steps.iter().any(|step| step.action == Action::UseOwnNull)
+    }
+
     fn joins(&self, kind: Kind) -> bool {
         self.joined_namespaces.iter().any(|joined| joined.kind == kind)
     }
@@ -222,6 +227,8 @@ pub enum Action {
     },
     /// `/dev/ptmx` -> `pts/ptmx`, whatever was there before (runc).
     LinkPtmx,
+    /// Standard streams that are the host's /dev/null become the container's.
+    UseOwnNull,
     /// Tell the parent that the root filesystem stands; it sets limits and runs prestart and
     /// createRuntime hooks; go on at its word.
     AwaitRuntimeHooks,

@@ -131,6 +131,7 @@ fn carry_out(context: &mut Context, index: usize, step: &Step, steps: &[Step]) -
         Action::MakeDevice(device) => rootfs::make_device(context, index, device),
         Action::MakeSymlink { path, target } => rootfs::make_symlink(context, path, target),
         Action::LinkPtmx => rootfs::link_ptmx(context),
+        Action::UseOwnNull => rootfs::use_own_null(context),
         Action::AwaitRuntimeHooks => {
             context.channel.send(Tag::RootfsReady)?;
             context.channel.expect(ToInit::RuntimeHooksDone)
@@ -240,13 +241,19 @@ fn await_start(context: &mut Context) -> Result<()> {
 }
 
 /// The last words of a failed init. If they cannot be said either, the parent sees the death alone.
+///
+/// A program of a started container that cannot be executed after all is the container's own end, and told where the
+/// program would have spoken: so do its callers expect it (runc), who keep its log and its status.
 fn report(context: &Context, error: Error) {
-    let message = error.to_message();
-    let said = match (&context.gate, context.committed) {
-        (Gate::Fifo(fifo), true) => {
-            fd::write_all(fifo.as_fd(), &encode_failure(&message)).map_err(Error::from)
+    let said = match (&context.gate, context.committed, error.kind()) {
+        (Gate::Fifo(_), true, Code::Exec) => {
+            let line = format!("{}\n", error.plain());
+            fd::write_all(std::io::stderr().as_fd(), line.as_bytes()).map_err(Error::from)
         }
-        _ => context.channel.send_failure(&message),
+        (Gate::Fifo(fifo), true, _) => {
+            fd::write_all(fifo.as_fd(), &encode_failure(&error.to_message())).map_err(Error::from)
+        }
+        _ => context.channel.send_failure(&error.to_message()),
     };
     if said.is_err() {
         log::error(&error);

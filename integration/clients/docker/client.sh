@@ -1,9 +1,10 @@
 # Docker: dockerd on a unix socket, with contrib's daemon.json and what keeps it to a temporary directory.
 
+ENGINE=docker
 export DOCKER_HOST=unix:///tmp/docker/docker.sock DOCKER_CLI_HINTS=false
 
 docker() {
-	timeout -k 3 60 /usr/bin/docker "$@"
+	timeout -k 3 "${PATIENCE:-60}" /usr/bin/docker "$@"
 }
 
 # write_docker_config FILE JSON: contrib's settings, with JSON's added.
@@ -15,11 +16,14 @@ client_version() {
 	docker --version
 }
 
+# start_client [JSON]: with more settings of the daemon's.
 start_client() {
 	mkdir -p /tmp/docker
-	write_docker_config /tmp/docker/daemon.json '{
-		"data-root": "/tmp/docker/data", "exec-root": "/run/docker", "pidfile": "/tmp/docker/pid",
-		"hosts": ["unix:///tmp/docker/docker.sock"], "storage-driver": "overlay2", "experimental": true}'
+	write_docker_config /tmp/docker/daemon.json "$(jq ". + ${1:-{\}}" <<-'END'
+		{"data-root": "/tmp/docker/data", "exec-root": "/run/docker", "pidfile": "/tmp/docker/pid",
+		 "hosts": ["unix:///tmp/docker/docker.sock"], "storage-driver": "overlay2", "experimental": true}
+	END
+	)"
 	export DOCKER_BUILDKIT_RUNC_COMMAND=/usr/local/sbin/trug
 	start_daemon dockerd dockerd --config-file /tmp/docker/daemon.json
 	says dockerd "API listen on"
@@ -55,7 +59,8 @@ start_another() {
 		"storage-driver": "overlay2"}' <<<"$2")"
 	unshare --net="/tmp/$1/net" true 2>/dev/null || { touch "/tmp/$1/net"; unshare --net="/tmp/$1/net" true; }
 	start_again "$1"
-	export DOCKER_HOST=unix:///tmp/$1/docker.sock
+	ENGINE=docker
+export DOCKER_HOST=unix:///tmp/$1/docker.sock
 	docker import -c 'CMD ["sh"]' "$IMAGES/busybox.tar" busybox
 }
 
@@ -71,16 +76,8 @@ stop_another() {
 	rm -rf "/tmp/$1" "/run/docker-$1"
 }
 
-inspect() { # CONTAINER TEMPLATE
-	docker inspect -f "$2" "$1"
-}
-
 # events CONTAINER EVENT COUNT: waits for events of a container, which may be past.
 events() {
 	until_lines "$3" . docker events --since 0 --filter "container=$(inspect "$1" "{{.Id}}")" --filter "event=$2" --format '{{.Action}}'
 }
 
-# says_in_log CONTAINER TEXT: waits until a container has printed TEXT.
-says_in_log() {
-	until_line "$2" docker logs -f "$1"
-}

@@ -49,3 +49,12 @@ shows() {
 in_terminal() {
 	timeout 60 script -qefc "$1" /dev/null | sed -u 's/\r//g'
 }
+
+# answers_on_a_terminal COMMAND-LINE: it starts a shell that is on a terminal, and whose exit status it hands on.
+answers_on_a_terminal() {
+	local screen
+	screen=$(printf 'tty; echo sum $((40 + 2)); exit 5\n' | in_terminal "$1; echo status \$?")
+	contains /dev/ "$screen"
+	contains "sum 42" "$screen"
+	contains "status 5" "$screen"
+}

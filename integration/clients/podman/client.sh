@@ -1,5 +1,7 @@
 # Podman, with contrib's containers.conf: as root, and as a user with ranges of subordinate ids.
 
+ENGINE=podman
+
 podman() {
 	timeout -k 3 60 /usr/bin/podman "$@"
 }
@@ -36,11 +38,3 @@ tidy_after_check() {
 	rm -f /tmp/keys /tmp/screen
 }
 
-inspect() { # CONTAINER TEMPLATE
-	podman inspect -f "$2" "$1"
-}
-
-# says_in_log CONTAINER TEXT: waits until a container has printed TEXT.
-says_in_log() {
-	until_line "$2" podman logs -f "$1"
-}

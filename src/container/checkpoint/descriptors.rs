@@ -3,7 +3,7 @@
 //! The file lies with the images, so it may be anybody's: only what looks like the name of a pipe or file is believed.
 
 use std::io::{stderr, stdin, stdout};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -13,12 +13,14 @@ use nix::unistd::{Pid, Whence, lseek};
 
 use crate::criu::InheritedDescriptor;
 use crate::fail;
+use crate::linux::device;
 use crate::linux::fd;
 use crate::linux::mountinfo::{Mountinfo, mount_id};
 use crate::linux::procfs::Proc;
 use crate::report::{Code, Context, Error, Result};
 
 const FILE: &str = "descriptors.json";
+const NULL: &str = "/dev/null";
 const LIMIT: usize = 64 << 10;
 const MOUNTINFO_LIMIT: usize = 64 << 20;
 /// Input, output, error.
@@ -26,17 +28,24 @@ const STREAMS: std::ops::Range<i32> = 0..3;
 /// Major number of /dev/null and the like (Documentation/admin-guide/devices.txt).
 const MEMORY_DEVICES: u64 = 1;
 
-/// What the streams of this process are: the container's, where it has no terminal.
-pub fn of_this_process(proc: &Proc) -> Result<Vec<String>> {
+/// What the streams of this process are: the container's, where it has no terminal. With `own_null` it has a /dev/null
+/// of its own in the place of the host's, which needs no other.
+pub fn of_this_process(proc: &Proc, own_null: bool) -> Result<Vec<String>> {
     let own = nix::unistd::getpid();
     STREAMS
         .map(|number| match proc.open_descriptor(own, number) {
+            Ok((file, _)) if own_null && is_null(file.as_fd()) => Ok(NULL.to_string()),
             Ok((file, name)) => describe(&file, &name),
             Err(Errno::ENOENT) => Ok(String::new()),
             Err(errno) => Err(errno.into()),
         })
         .map(|described| described.context("look at standard input, output and error"))
         .collect()
+}
+
+fn is_null(file: BorrowedFd) -> bool {
+    let (major, minor) = fd::NULL_DEVICE;
+    device::is_char(file, major, minor)
 }
 
 /// `file[MOUNT:INODE]`, CRIU's name for a file of which it knows no more, for what the container may not be able to see:
@@ -171,7 +180,7 @@ mod tests {
     #[test]
     fn a_file_is_named_for_criu_and_a_pipe_as_the_kernel_does() {
         let proc = Proc::open().unwrap();
-        let names = of_this_process(&proc).unwrap();
+        let names = of_this_process(&proc, false).unwrap();
         assert_eq!(names.len(), 3);
         assert!(names.iter().all(|name| !name.is_empty()));
         let null = std::fs::File::open("/dev/null").unwrap().into();

@@ -76,6 +76,8 @@ fn the_root_is_filled_then_entered_then_closed() {
             |action| matches!(action, Mount(_) | MakeDevice(_) | MakeSymlink { .. } | LinkPtmx),
             |action| matches!(action, AwaitRuntimeHooks | AnnounceRootfs),
         );
+        // Hooks are given the streams too.
+        before(&name, &plan, |action| matches!(action, MakeDevice(_)), |action| matches!(action, UseOwnNull));
         before(
             &name,
             &plan,
@@ -190,6 +192,7 @@ fn every_step_that_the_config_asked_for_names_its_place() {
                     | MakeDevice(_)
                     | MakeSymlink { .. }
                     | LinkPtmx
+                    | UseOwnNull
                     | AwaitRuntimeHooks
                     | AnnounceRootfs
                     | EnterRootfs(_)

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::unistd::UnlinkatFlags;
 
 use super::root;
-use crate::linux::{device, mount};
+use crate::linux::{device, fd, mount};
 use crate::plan::Device;
 use crate::report::{Code, Context as _, Error, Result};
 use crate::stage::context::Context;
@@ -56,4 +56,20 @@ pub fn link_ptmx(context: &Context) -> Result<()> {
     }
     device::make_symlink(entry.parent.as_fd(), &entry.name, Path::new("pts/ptmx"))
         .context("make symlink \"/dev/ptmx\"")
+}
+
+/// Puts the container's /dev/null where the host's is standard input, output or error.
+pub fn use_own_null(context: &Context) -> Result<()> {
+    let streams = fd::null_streams().context("look at the standard streams")?;
+    if streams.is_empty() {
+        return Ok(());
+    }
+    let null = root(context)?
+        .open_char(Path::new("/dev/null"), fd::NULL_DEVICE)
+        .context("open \"/dev/null\" of the container for its standard streams")
+        .hint("it is to be the null device, character 1:3")?;
+    streams.into_iter().try_for_each(|number| {
+        fd::place(null.as_fd(), number, false)
+            .with_context(|| format!("put the container's \"/dev/null\" at descriptor {number}"))
+    })
 }

@@ -7,7 +7,7 @@ mod masks;
 mod mounts;
 mod root;
 
-pub use devices::{link_ptmx, make_device, make_symlink};
+pub use devices::{link_ptmx, make_device, make_symlink, use_own_null};
 pub use masks::{Masks, mask_path, readonly_path};
 pub use mounts::{mount, remount_readonly};
 pub use root::{attach, enter, enter_directory, find_place, make_directory, set_root_propagation};

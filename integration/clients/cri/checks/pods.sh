@@ -5,12 +5,11 @@ two_containers_in_a_pod() {
 	config=$(pod_config '{"hostname": "podded"}')
 	pod=$(run_pod "$config")
 	equals "SANDBOX_READY trug" "$(cri ListPodSandbox <<<'{}' | jq -r '.items[] | "\(.state // "SANDBOX_READY") \(.runtime_handler)"')"
-	web=$(run_container "$pod" "$config" web '{}' 'mkdir /www; echo page > /www/index.html; exec httpd -f -p 80 -h /www')
+	web=$(run_container "$pod" "$config" web '{}' "$WEB")
 	other=$(run_container "$pod" "$config" other '{}' 'echo started; sleep 300')
 	logged other started
 	# They share the network, the hostname and the IPC namespace, and have pids and files of their own.
-	local fetch='for n in $(seq 100); do wget -q -O - http://127.0.0.1/ && exit; sleep 0.1; done; exit 1'
-	equals page "$(exec_sync "$other" "$fetch")"
+	equals page "$(exec_sync "$other" "$(fetch http://127.0.0.1/)")"
 	equals "podded" "$(exec_sync "$other" hostname)"
 	local kind
 	for kind in net uts ipc; do

@@ -1,19 +1,5 @@
 # A container's life, step by step.
 
-create_start_stop_restart_rm() {
-	docker create --name box busybox sh -c 'trap "echo told; exit 4" TERM; echo up; while :; do sleep 0.1; done'
-	equals created "$(inspect box '{{.State.Status}}')"
-	docker start box
-	says_in_log box up
-	docker stop -t 20 box
-	equals "exited 4" "$(inspect box '{{.State.Status}} {{.State.ExitCode}}')"
-	contains told "$(docker logs box)"
-	docker restart box
-	equals running "$(inspect box '{{.State.Status}}')"
-	docker rm -f box
-	exits_with 1 docker inspect box
-}
-
 stop_kills_after_its_time() {
 	docker run -d --name box busybox sh -c 'trap "" TERM; echo up; while :; do sleep 1; done'
 	says_in_log box up
@@ -81,17 +67,6 @@ detach_keys() {
 	wait $attached
 	contains "read escape sequence" "$(cat /tmp/screen)"
 	equals running "$(inspect box '{{.State.Status}}')"
-}
-
-pause_and_unpause() {
-	docker run -d --name box busybox sh -c 'echo up; while :; do sleep 0.1; done'
-	says_in_log box up
-	docker pause box
-	equals paused "$(inspect box '{{.State.Status}}')"
-	contains "paused" "$(exits_with 1 docker exec box true)"
-	docker unpause box
-	equals running "$(inspect box '{{.State.Status}}')"
-	docker exec box true
 }
 
 restart_always() {

@@ -34,12 +34,6 @@ pids_limit_is_felt() {
 	exits_with 2 docker run --rm --pids-limit 5 busybox sh -c 'for n in 1 2 3 4 5 6 7 8; do sleep 5 & done'
 }
 
-out_of_memory() {
-	needs_controllers
-	docker run --memory 32m --memory-swap 32m --name box busybox tail /dev/zero || true
-	equals "true 137" "$(inspect box '{{.State.OOMKilled}} {{.State.ExitCode}}')"
-}
-
 update() {
 	needs_controllers
 	docker run -d --memory 64m --memory-swap 128m --cpu-quota 50000 --name box busybox sleep 300

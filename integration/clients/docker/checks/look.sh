@@ -43,26 +43,6 @@ inspect_and_ps() {
 	contains "Exited (137)" "$(docker ps -a --format '{{.Status}}')"
 }
 
-exec_in_it() {
-	docker run -d --name box busybox sleep 300
-	equals "hi" "$(docker exec box echo hi)"
-	equals "in" "$(echo in | docker exec -i box cat)"
-	exits_with 4 docker exec box sh -c 'exit 4'
-	equals "1000 /tmp v" "$(docker exec -u 1000 -w /tmp -e V=v box sh -c 'echo $(id -u) $PWD $V')"
-	docker exec -d box sh -c 'echo behind > /done; exec sleep 303'
-	contains "sleep 303" "$(docker top box)"
-	equals "$(docker exec box cat /proc/1/cgroup)" "$(docker exec box cat /proc/self/cgroup)"
-}
-
-exec_on_a_terminal() {
-	docker run -d --name box busybox sleep 300
-	local screen
-	screen=$(printf 'tty; echo sum $((40 + 2)); exit 5\n' | in_terminal 'docker exec -it box sh; echo status $?')
-	contains /dev/pts/ "$screen"
-	contains "sum 42" "$screen"
-	contains "status 5" "$screen"
-}
-
 healthcheck() {
 	docker run -d --health-cmd 'test -e /well' --health-interval 500ms --health-retries 1 --name box busybox sleep 300
 	events box 'health_status: unhealthy' 1

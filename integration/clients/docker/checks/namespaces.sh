@@ -1,26 +1,5 @@
 # Namespaces shared with the host and with other containers.
 
-pid_modes() {
-	equals 1 "$(docker run --rm busybox sh -c 'echo $$')"
-	equals "$(readlink /proc/self/ns/pid)" "$(docker run --rm --pid host busybox readlink /proc/self/ns/pid)"
-	docker run -d --name box busybox sleep 304
-	contains "sleep 304" "$(docker run --rm --pid container:box busybox ps)"
-}
-
-ipc_modes() {
-	equals "$(readlink /proc/self/ns/ipc)" "$(docker run --rm --ipc host busybox readlink /proc/self/ns/ipc)"
-	docker run -d --ipc shareable --name box busybox sleep 300
-	docker exec box touch /dev/shm/ours
-	equals /dev/shm/ours "$(docker run --rm --ipc container:box busybox ls /dev/shm/ours)"
-	docker run --rm --ipc none busybox sh -c '! grep -q " /dev/shm " /proc/mounts'
-	docker run --rm --ipc private busybox ls /dev/shm
-}
-
-uts_modes() {
-	equals "$(hostname)" "$(docker run --rm --uts host busybox hostname)"
-	equals "named" "$(docker run --rm --hostname named busybox hostname)"
-}
-
 users() {
 	equals "1000 1000" "$(docker run --rm -u 1000:1000 busybox sh -c 'echo $(id -u) $(id -g)')"
 	equals "user" "$(docker run --rm -u user busybox id -un)"

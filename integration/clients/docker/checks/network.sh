@@ -1,18 +1,5 @@
 # Networks.
 
-alias_and_published_port() {
-	docker network create --subnet 10.77.0.0/24 mine
-	docker run -d --network mine --network-alias web -p 127.0.0.1:8077:80 --name box busybox \
-		sh -c 'mkdir /www; echo page > /www/index.html; exec httpd -f -p 80 -h /www'
-	# The server listens a moment later; a refused connection is tried again by wget's caller, for 10 seconds.
-	local fetch='for n in $(seq 100); do wget -q -O - http://web/ && exit; sleep 0.1; done; exit 1'
-	equals page "$(docker run --rm --network mine busybox sh -c "$fetch")"
-	equals page "$(curl -s http://127.0.0.1:8077/)"
-	equals page "$(curl -s "http://$(inspect box '{{.NetworkSettings.Networks.mine.IPAddress}}')/")"
-	docker rm -f box
-	docker network rm mine
-}
-
 connect_and_disconnect() {
 	docker network create other
 	docker run -d --name box busybox sleep 300

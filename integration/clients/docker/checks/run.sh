@@ -7,21 +7,6 @@ the_runtime_is_ours() {
 	equals trug "$(inspect box '{{.HostConfig.Runtime}}')"
 }
 
-in_the_foreground() {
-	equals "hello" "$(docker run --rm busybox echo hello)"
-	equals "in" "$(echo in | docker run --rm -i busybox cat)"
-	equals "42" "$(docker run --rm -e N=42 -w /tmp busybox sh -c 'echo $N; [ $PWD = /tmp ]')"
-	equals "box" "$(docker run --rm --hostname box busybox hostname)"
-	local streams
-	streams=$(docker run --rm busybox sh -c 'echo out; echo err >&2' 2>/tmp/err)
-	equals "out err" "$streams $(cat /tmp/err)"
-}
-
-exit_status() {
-	exits_with 3 docker run --rm busybox sh -c 'exit 3'
-	exits_with 137 docker run --rm --init busybox sh -c 'kill -9 $$'
-}
-
 in_the_background() {
 	local id
 	id=$(docker run -d --name box busybox sh -c 'echo started; exec sleep 300')
@@ -31,14 +16,9 @@ in_the_background() {
 	kill -0 "$(inspect box '{{.State.Pid}}')"
 }
 
-on_a_terminal() {
-	local screen
-	screen=$(printf 'tty; stty size; echo sum $((40 + 2)); exit 5\n' |
-		in_terminal 'stty rows 33 cols 99; docker run --rm -it busybox; echo status $?')
-	contains /dev/pts/0 "$screen"
-	contains "33 99" "$screen"
-	contains "sum 42" "$screen"
-	contains "status 5" "$screen"
+sized_terminal() {
+	run_on_a_terminal
+	contains "33 99" "$(echo 'stty size' | in_terminal 'stty rows 33 cols 99; docker run --rm -it busybox')"
 }
 
 interrupted_by_ctrl_c() {
@@ -77,10 +57,10 @@ eight_at_once() {
 }
 
 check "info: the runtime is ours" the_runtime_is_ours
-check "run" in_the_foreground
+check "run" run_in_the_foreground
 check "run: exit status" exit_status
 check "run -d" in_the_background
-check "run -it" on_a_terminal
+check "run -it" sized_terminal
 check "run -it: Ctrl-C" interrupted_by_ctrl_c
 check "run: a Debian" debian_image
 check "run: eight at once" eight_at_once

@@ -16,27 +16,12 @@ files() {
 	equals host "$(podman run --rm -v /tmp/host:/data busybox cat /data/file)"
 	podman run --rm -v kept:/data busybox sh -c 'echo kept > /data/file'
 	equals kept "$(podman run --rm -v kept:/data busybox cat /data/file)"
-	podman run --name box busybox sh -c 'echo made > /made'
-	contains "A /made" "$(podman diff box)"
-	podman cp box:/made /tmp/host/made
-	equals made "$(cat /tmp/host/made)"
-	podman commit -q box grown
-	equals made "$(podman run --rm grown cat /made)"
-	podman rmi grown
 	rm -r /tmp/host
 }
 
-namespaces() {
-	local kind
-	for kind in pid ipc uts; do
-		equals "$(readlink /proc/self/ns/$kind)" "$(podman run --rm "--$kind" host busybox readlink /proc/self/ns/$kind)"
-	done
+network_modes() {
 	equals lo "$(podman run --rm --network none busybox ls /sys/class/net)"
 	equals "$(readlink /proc/self/ns/net)" "$(podman run --rm --network host busybox readlink /proc/self/ns/net)"
-	podman run -d --ipc shareable --name box busybox sleep 304
-	contains "sleep 304" "$(podman run --rm --pid container:box busybox ps)"
-	podman exec box touch /dev/shm/ours
-	equals /dev/shm/ours "$(podman run --rm --ipc container:box busybox ls /dev/shm/ours)"
 }
 
 user_namespaces() {
@@ -52,22 +37,11 @@ user_namespaces() {
 	equals 0 "$(podman exec box stat -c %u /bin/busybox)"
 }
 
-network() {
-	podman network create --subnet 10.78.0.0/24 mine
-	podman run -d --network mine --network-alias web -p 127.0.0.1:8078:80 --name box busybox \
-		sh -c 'mkdir /www; echo page > /www/index.html; exec httpd -f -p 80 -h /www'
-	local fetch='for n in $(seq 100); do wget -q -O - http://web/ && exit; sleep 0.1; done; exit 1'
-	equals page "$(podman run --rm --network mine busybox sh -c "$fetch")"
-	equals page "$(curl -s http://127.0.0.1:8078/)"
-	podman rm -f -t 0 box
-	podman network rm mine
-}
-
 pod() {
 	podman pod create --name basket --infra-image localhost/busybox --infra-command "sleep 1000000" --hostname podded
-	podman run -d --pod basket --name web busybox sh -c 'mkdir /www; echo page > /www/index.html; exec httpd -f -p 80 -h /www'
-	local fetch='for n in $(seq 100); do wget -q -O - http://127.0.0.1/ && exit; sleep 0.1; done; exit 1'
-	equals "page podded" "$(podman run --rm --pod basket busybox sh -c "echo \$($fetch) \$(hostname)")"
+	podman run -d --pod basket --name web busybox sh -c "$WEB"
+	equals page "$(podman run --rm --pod basket busybox sh -c "$(fetch http://127.0.0.1/)")"
+	equals podded "$(podman run --rm --pod basket busybox hostname)"
 	contains web "$(podman pod top basket)$(podman pod inspect basket)"
 	podman pod pause basket
 	podman pod unpause basket
@@ -114,10 +88,15 @@ build() {
 }
 
 check "capabilities, seccomp, read-only, privileged, ulimit, sysctl" security
-check "volumes cp diff commit" files
-check "--pid --ipc --uts --network" namespaces
+check "-v: bind, named volume" files
+check "commit diff export" commit_and_diff
+check "cp" copy_in_and_out
+check "--pid host container:" pid_modes
+check "--ipc host container: none private" ipc_modes
+check "--uts host --hostname" uts_modes
+check "--network none host" network_modes
 check "--userns auto, --uidmap" user_namespaces
-check "network: alias, published port" network
+check "network: alias, published port" alias_and_published_port
 check "pod" pod
 check "kube play, kube down" kube_play
 check "--cgroups disabled" no_cgroup

@@ -3,13 +3,13 @@
 # One container's life; the number of a worker keeps names apart.
 one_life() {
 	local name=soak-$1
-	timeout 60 docker run -d --name "$name" --memory 64m busybox sleep 300
-	[ "$(timeout 60 docker exec "$name" echo inside)" = inside ]
-	timeout 60 docker exec -d "$name" sleep 100
-	timeout 60 docker pause "$name"
-	timeout 60 docker unpause "$name"
-	timeout 60 docker rm -f "$name"
-	[ "$(timeout 60 docker run --rm busybox echo short)" = short ]
+	docker run -d --name "$name" --memory 64m busybox sleep 300
+	[ "$(docker exec "$name" echo inside)" = inside ]
+	docker exec -d "$name" sleep 100
+	docker pause "$name"
+	docker unpause "$name"
+	docker rm -f "$name"
+	[ "$(docker run --rm busybox echo short)" = short ]
 }
 
 worker() {
@@ -25,6 +25,15 @@ resident() { # NAME: kilobytes
 	awk '/^VmRSS/ { print $2 }' "/proc/$(pgrep -o -x "$1")/status"
 }
 
+# What dockerd holds in memory after a collection of its garbage, in kilobytes: there a leak shows first.
+in_use() {
+	curl -s --unix-socket /tmp/docker/docker.sock 'http://dockerd/debug/pprof/heap?gc=1&debug=1' | awk '/^# HeapAlloc/ { print int($4 / 1024) }'
+}
+
+goroutines() {
+	curl -s --unix-socket /tmp/docker/docker.sock 'http://dockerd/debug/pprof/goroutine?debug=1' | awk 'NR == 1 { print $NF }'
+}
+
 descriptors() { # NAME
 	ls "/proc/$(pgrep -o -x "$1")/fd" | wc -l
 }
@@ -33,8 +42,8 @@ descriptors() { # NAME
 figures() {
 	local lives
 	lives=$(cat /tmp/soak/* 2>/dev/null | awk '{ sum += $1 } END { print sum + 0 }')
-	printf '%5d s %6d lives  dockerd %6d kB %3d fds  containerd %6d kB %3d fds  %3d shims %3d processes %3d mounts %3d cgroups %2d in /run/trug\n' \
-		"$SECONDS" "$lives" "$(resident dockerd)" "$(descriptors dockerd)" "$(resident containerd)" "$(descriptors containerd)" \
+	printf '%5d s %6d lives  dockerd %6d kB %3d fds %6d kB in use %4d goroutines  containerd %6d kB %3d fds  %3d shims %3d processes %3d mounts %3d cgroups %2d in /run/trug\n' \
+		"$SECONDS" "$lives" "$(resident dockerd)" "$(descriptors dockerd)" "$(in_use)" "$(goroutines)" "$(resident containerd)" "$(descriptors containerd)" \
 		"$(pgrep -c -f containerd-shim || true)" "$(ps -e | wc -l)" "$(wc -l </proc/self/mountinfo)" \
 		"$(find /sys/fs/cgroup -mindepth 2 -type d | wc -l)" "$(find /run/trug /run/docker/runtime-runc -mindepth 1 -maxdepth 2 ! -name @seccomp 2>/dev/null | wc -l)" |
 		tee -a "$FIGURES"
