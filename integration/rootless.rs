@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::config::Config;
 use crate::support::invocation::runtime;
-use crate::support::{Container, Invocation, Outcome, Output, cgroup, is_peer, program, skip};
+use crate::support::{Container, Invocation, Outcome, Output, cgroup, is_peer, program, skip, strace};
 
 const USER: u32 = 47_110;
 /// The first of 65536 ids that the user may map, by /etc/subuid and /etc/subgid.
@@ -148,6 +148,35 @@ fn a_container_that_is_only_created_can_be_entered_and_shows_nothing_of_its_call
         user.exec("tr '\\0' '\\n' < /proc/1/environ")?.says("PATH=");
         user.delete()?;
     }
+    Ok(())
+}
+
+#[test]
+fn a_process_that_others_may_look_into_holds_nothing_of_the_host() -> Outcome {
+    if let Some(reason) = refusal().or_else(strace::lacking) {
+        return skip(reason);
+    }
+    let user = User::with(|config| {
+        config.args(&["true"]);
+    })?;
+    let log = user.container.path("strace");
+    let calls = "trace=prctl,close_range,openat,openat2,open_tree,fsopen,memfd_create,socket";
+    user.trug(&["run", &user.container.id])
+        .under(["strace", "-f", "-o", &log.to_string_lossy(), "-e", calls])
+        .output()?
+        .ok();
+    let text = fs::read_to_string(log)?;
+    let (before, _) = text.rsplit_once("prctl(PR_SET_DUMPABLE, SUID_DUMP_USER)").expect("init is dumpable");
+    let init = before.lines().next_back().unwrap_or_default().trim();
+    let mine: Vec<&str> = before.lines().filter(|line| line.split(' ').next() == Some(init)).collect();
+    let closed =
+        mine.iter().rposition(|line| line.contains("close_range(")).expect("descriptors are closed first");
+    // The last line is the beginning of the call itself.
+    assert_eq!(mine[closed + 1..mine.len() - 1], [""; 0], "something is opened after all was closed");
+    assert!(
+        mine[..closed].iter().any(|line| line.contains("open")),
+        "init is whose calls are looked at: {init}"
+    );
     Ok(())
 }
 

@@ -94,6 +94,19 @@ fn a_call_that_this_machine_does_not_know_is_passed_over() -> Outcome {
 }
 
 #[test]
+fn a_call_that_this_machine_does_not_know_is_refused_where_an_annotation_asks_for_that() -> Outcome {
+    if crate::support::is_peer() {
+        return crate::support::skip("runc knows no annotations of crun");
+    }
+    let container = with(forbidding(&["no_such_call", "mkdir"]), "true")?;
+    container.edit(|config| {
+        config["annotations"] = json!({"run.oci.seccomp_fail_unknown_syscall": "1"});
+    })?;
+    container.run()?.fails(1, "in the seccomp profile [config.json /linux/seccomp/syscalls/0]");
+    Ok(())
+}
+
+#[test]
 fn a_senseless_profile_is_refused() -> Outcome {
     let profiles = [
         json!({"defaultAction": "SCMP_ACT_MOON"}),

@@ -31,6 +31,23 @@ fn create_and_run_send_a_pidfd_of_the_first_process() -> Outcome {
 }
 
 #[test]
+fn an_annotation_asks_for_a_pidfd_as_the_flag_does() -> Outcome {
+    if is_peer() {
+        return skip("runc knows no annotations of crun");
+    }
+    let container = Container::new()?;
+    let socket = listen(&container)?;
+    container.edit(|config| {
+        config["annotations"] = serde_json::json!({"run.oci.pidfd_receiver": socket.path});
+    })?;
+    container.command(&["create"])?.ok();
+    let received = socket.receive()?;
+    pidfd_send_signal(received.one()?, Signal::KILL)?;
+    container.init()?.wait_gone()?;
+    Ok(())
+}
+
+#[test]
 fn exec_sends_a_pidfd_of_its_own_process() -> Outcome {
     let container = Container::new()?;
     container.detach()?;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::support::{Container, Outcome};
+use crate::support::{Container, Outcome, is_peer, skip};
 
 fn is_an_error_soon(name: &str, text: impl AsRef<[u8]>) -> Outcome {
     let container = Container::new()?;
@@ -37,6 +37,33 @@ fn nesting_numbers_and_garbage_are_errors() -> Outcome {
     is_an_error_soon("not UTF-8", b"{\"ociVersion\":\"\xff\xfe\"}")?;
     is_an_error_soon("a lone surrogate", "{\"ociVersion\":\"\\ud800\"}")?;
     is_an_error_soon("two documents", "{}{}")
+}
+
+#[test]
+fn very_many_of_a_kind_are_an_error() -> Outcome {
+    if is_peer() {
+        return skip("peers take hours for some of these");
+    }
+    const MANY: usize = 100_000;
+    let list = |element: &dyn Fn(usize) -> String| (0..MANY).map(element).collect::<Vec<_>>().join(",");
+    let of_linux = |members: String| {
+        format!(
+            r#"{{"ociVersion": "1.3.0", "root": {{"path": "rootfs"}}, "process": {{"user": {{"uid": 0, "gid": 0}}, "cwd": "/", "args": ["x"],
+            "execCPUAffinity": {{"initial": "1-"}}}}, "linux": {{{members}}}}}"#
+        )
+    };
+    let id = |i| format!(r#"{{"containerID": {i}, "hostID": {i}, "size": 1}}"#);
+    is_an_error_soon("ids", of_linux(format!(r#""uidMappings": [{}]"#, list(&id))))?;
+    is_an_error_soon("findings", of_linux(format!(r#""maskedPaths": [{}]"#, list(&|_| "\"\"".into()))))?;
+    let rule = |i| format!(r#"{{"allow": {}, "type": "c", "major": {}, "access": "r"}}"#, i % 2 == 0, i / 2);
+    is_an_error_soon("device rules", of_linux(format!(r#""resources": {{"devices": [{}]}}"#, list(&rule))))?;
+    let path = |i| format!("\"/proc/{i}\"");
+    is_an_error_soon("paths", of_linux(format!(r#""maskedPaths": [{}]"#, list(&path))))?;
+    let everything = of_linux(format!(
+        r#""memoryPolicy": {{"mode": "MPOL_BIND", "nodes": "{}"}}"#,
+        list(&|_| "0-65535".into())
+    ));
+    is_an_error_soon("memory nodes", everything)
 }
 
 #[test]

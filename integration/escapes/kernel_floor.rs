@@ -27,7 +27,8 @@ fn nested(hidden: &[&str], errno: u32) -> anyhow::Result<Container> {
     container.edit(|config| {
         config.mount("/runtime", "bind", &invocation::runtime().to_string_lossy(), &["bind", "ro"]);
         config.mount("/run", "tmpfs", "tmpfs", &[]).without_mount("/sys/fs/cgroup");
-        config.args(&["/runtime", "--root", "/run/state", "run", "--bundle", "/inner", "inner"]);
+        let inner = "/runtime --root /run/state run --bundle /inner inner; status=$?";
+        config.args(&["sh", "-c", &format!("{inner}; find /run/state 2>/dev/null; exit $status")]);
         // All that a runtime needs, so that the filter alone stands in its way.
         config.capabilities(&[
             "CAP_SYS_ADMIN",
@@ -71,6 +72,7 @@ fn a_missing_required_call_is_named_in_one_line_before_anything_is_made() -> Out
             let text = output.stderr();
             let told: Vec<&str> = text.lines().filter(|line| line.contains("lacks:")).collect();
             assert!(told.len() == 1 && told[0].contains(call), "{call} {errno}: {output}");
+            assert_eq!(output.stdout(), "", "{call} {errno}: something was made");
             for other in REQUIRED.iter().filter(|other| **other != call && !call.starts_with(**other)) {
                 assert!(!told[0].contains(&format!(" {other}")), "{call} {errno}: {output}");
             }

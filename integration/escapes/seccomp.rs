@@ -104,6 +104,31 @@ fn a_listener_comes_with_the_containers_state_for_init_and_for_exec() -> Outcome
 }
 
 #[test]
+fn a_listener_goes_where_an_annotation_or_the_environment_says() -> Outcome {
+    if is_peer() {
+        return skip("runc knows listenerPath alone");
+    }
+    let container = Container::new()?;
+    let agent = DescriptorSocket::listen(&container.path("agent"))?;
+    let profile = json!({"defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]});
+    container.edit(|config| config["linux"]["seccomp"] = profile.clone())?;
+    let run = || container.runtime(["run", "--detach", &container.id]);
+    run().output()?.fails(1, "seccomp listenerPath is not set");
+    let variable = "RUN_OCI_SECCOMP_RECEIVER";
+    run().env(variable, "agent").output()?.fails(1, "is not absolute");
+    run().env(variable, &agent.path).output()?.ok();
+    assert_eq!(agent.receive()?.descriptors.len(), 1);
+    container.command(&["delete", "--force"])?.ok();
+    container.edit(|config| config["annotations"] = json!({"run.oci.seccomp.receiver": agent.path}))?;
+    run().output()?.ok();
+    assert_eq!(agent.receive()?.descriptors.len(), 1);
+    container.exec(&["true"])?.ok();
+    assert_eq!(agent.receive()?.descriptors.len(), 1);
+    Ok(())
+}
+
+#[test]
 fn a_listener_is_handed_over_where_the_call_that_would_hand_it_over_is_listened_to() -> Outcome {
     // sendmsg would wait for an agent that has not got the descriptor yet. (runc refuses this of write alone.)
     for no_new_privileges in [true, false] {

@@ -5,11 +5,12 @@ pub mod default_spec;
 pub mod features;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+pub mod hooks;
 pub mod load;
 mod locate;
 mod mend;
 pub mod mount_options;
-mod names;
+pub mod names;
 pub mod namespaces;
 pub mod number_list;
 #[cfg(test)]

@@ -44,6 +44,8 @@ use nix::errno::Errno;
 use nix::unistd::Pid;
 use oci_spec::runtime::LinuxResources;
 
+pub use self::freeze::is_frozen_at;
+pub use self::hierarchy::Mounts;
 use self::hierarchy::{Hierarchy, primary, sole_unified, unified};
 pub use self::location::{Driver, Location};
 pub use self::oom::{Oom, OomWatch};
@@ -51,7 +53,7 @@ use self::procs::Processes;
 use self::rollback::Former;
 use self::stats::Stats;
 use self::systemd::{Instance, UnitDriver};
-use self::write::{Current, keyed_number};
+use self::write::{Current, Rules, keyed_number};
 use crate::fail;
 use crate::linux::cgroup_tree::CgroupTree;
 use crate::linux::procfs::Proc;
@@ -59,6 +61,29 @@ use crate::report::{Code, Error, Result, log};
 
 /// How long processes may take to stop while systemd sets their devices.
 const FREEZING: Duration = Duration::from_secs(10);
+
+/// What this module can do, whatever this host has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Abilities {
+    pub v1: bool,
+    pub v2: bool,
+    pub systemd: bool,
+    pub systemd_user: bool,
+    pub rdma: bool,
+}
+
+/// By the tables that limits are set by.
+pub fn abilities() -> Abilities {
+    let has = |table: &[(&str, Rules)], controller: &str| table.iter().any(|(name, _)| *name == controller);
+    Abilities {
+        v1: !v1::CONTROLLERS.is_empty(),
+        v2: !v2::CONTROLLERS.is_empty(),
+        // `Instance` has both.
+        systemd: true,
+        systemd_user: true,
+        rdma: has(v1::CONTROLLERS, "rdma") && has(v2::CONTROLLERS, "rdma"),
+    }
+}
 
 /// A container's cgroup. With the driver `Disabled` it has no directories, and every call is content with
 /// that.

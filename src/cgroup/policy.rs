@@ -133,10 +133,11 @@ impl Policy {
     fn drop_covered(&mut self) {
         let all = self.exceptions.clone();
         self.exceptions.retain(|devices, access| {
-            let wider = |(other, allowed): (&Devices, &Access)| {
-                other != devices && other.contain(devices) && allowed.contains(*access)
-            };
-            !all.iter().any(wider)
+            let any_major = Devices { major: None, ..*devices };
+            let any_minor = Devices { minor: None, ..*devices };
+            let wider = [any_major, any_minor, Devices { major: None, minor: None, ..*devices }];
+            let says_it = |other: &Devices| all.get(other).is_some_and(|allowed| allowed.contains(*access));
+            !wider.iter().any(|other| other != devices && says_it(other))
         });
     }
 }

@@ -6,14 +6,15 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::checkpoint;
-use crate::bundle::features as words;
-use crate::bundle::{annotations as known, mount_options};
+use crate::bundle::features::{OCI_VERSION_MAX, OCI_VERSION_MIN};
+use crate::bundle::{annotations as known, hooks, mount_options};
+use crate::cgroup;
+use crate::linux::namespace::Kind;
 use crate::linux::{capability, seccomp as kernel};
-use crate::plan::seccomp::{self, flag};
+use crate::plan::memory_policy;
+use crate::plan::seccomp::{self, words};
+use crate::plan::words::names;
 use crate::report::Result;
-
-/// SECCOMP_FILTER_FLAG_TSYNC: accepted, and without a meaning for a process with one thread.
-const TSYNC: u64 = 1;
 
 /// Fields in the order in which callers have always read them.
 #[derive(Debug, Serialize)]
@@ -21,12 +22,12 @@ const TSYNC: u64 = 1;
 pub struct Features {
     oci_version_min: &'static str,
     oci_version_max: &'static str,
-    hooks: &'static [&'static str],
+    hooks: Vec<&'static str>,
     mount_options: Vec<&'static str>,
     linux: Linux,
     annotations: BTreeMap<&'static str, String>,
     /// Annotations that give a container powers: callers must not take them from strangers.
-    potentially_unsafe_config_annotations: &'static [&'static str],
+    potentially_unsafe_config_annotations: Vec<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -58,10 +59,10 @@ struct Cgroup {
 #[serde(rename_all = "camelCase")]
 struct Seccomp {
     enabled: bool,
-    actions: &'static [&'static str],
-    operators: &'static [&'static str],
-    archs: &'static [&'static str],
-    known_flags: &'static [&'static str],
+    actions: Vec<&'static str>,
+    operators: Vec<&'static str>,
+    archs: Vec<&'static str>,
+    known_flags: Vec<&'static str>,
     /// Those that the running kernel knows too.
     supported_flags: Vec<&'static str>,
 }
@@ -80,8 +81,8 @@ struct IntelRdt {
 
 #[derive(Debug, Serialize)]
 struct MemoryPolicy {
-    modes: &'static [&'static str],
-    flags: &'static [&'static str],
+    modes: Vec<&'static str>,
+    flags: Vec<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -100,45 +101,42 @@ pub fn features(version: &str, commit: Option<&str>) -> Result<Features> {
         annotations.insert("trug.commit", commit.to_owned());
     }
     Ok(Features {
-        oci_version_min: words::OCI_VERSION_MIN,
-        oci_version_max: words::OCI_VERSION_MAX,
-        hooks: words::hooks(),
+        oci_version_min: OCI_VERSION_MIN,
+        oci_version_max: OCI_VERSION_MAX,
+        hooks: hooks::KINDS.map(|(name, _)| name).to_vec(),
         mount_options: mount_options::names(),
         linux: linux(),
         annotations,
-        potentially_unsafe_config_annotations: &[
-            "bundle",
-            "org.systemd.property.",
-            "org.criu.config",
-            known::KEEP_GROUPS,
-            known::MOUNT_CONTEXT_TYPE,
-        ],
+        potentially_unsafe_config_annotations: known::honoured(),
     })
 }
 
 fn linux() -> Linux {
+    let cgroup = cgroup::abilities();
     Linux {
-        namespaces: words::namespaces(),
+        namespaces: namespaces(),
         capabilities: capability::names().into_iter().map(|name| format!("CAP_{name}")).collect(),
-        cgroup: Cgroup { v1: true, v2: true, systemd: true, systemd_user: true, rdma: true },
+        cgroup: Cgroup {
+            v1: cgroup.v1,
+            v2: cgroup.v2,
+            systemd: cgroup.systemd,
+            systemd_user: cgroup.systemd_user,
+            rdma: cgroup.rdma,
+        },
         seccomp: Seccomp {
             enabled: true,
-            actions: words::seccomp_actions(),
-            operators: words::seccomp_operators(),
-            archs: words::seccomp_architectures(),
-            known_flags: words::seccomp_flags(),
-            supported_flags: words::seccomp_flags()
-                .iter()
-                .copied()
-                .filter(|name| is_supported(name))
-                .collect(),
+            actions: names(words::ACTIONS),
+            operators: names(words::OPERATORS),
+            archs: words::architectures(),
+            known_flags: names(words::FLAGS),
+            supported_flags: supported_flags(),
         },
         apparmor: Enabled { enabled: true },
         selinux: Enabled { enabled: true },
         intel_rdt: IntelRdt { enabled: true, schemata: true, monitoring: true },
         memory_policy: MemoryPolicy {
-            modes: words::memory_policy_modes(),
-            flags: words::memory_policy_flags(),
+            modes: names(memory_policy::MODES),
+            flags: names(memory_policy::FLAGS),
         },
         mount_extensions: MountExtensions {
             idmap: Enabled { enabled: mount_options::meaning("idmap").is_some() },
@@ -147,16 +145,16 @@ fn linux() -> Linux {
     }
 }
 
-fn is_supported(name: &str) -> bool {
-    let flags = match name {
-        "SECCOMP_FILTER_FLAG_TSYNC" => TSYNC,
-        "SECCOMP_FILTER_FLAG_LOG" => flag::LOG,
-        "SECCOMP_FILTER_FLAG_SPEC_ALLOW" => flag::SPEC_ALLOW,
-        // It means something only where there is a listener, and is refused elsewhere.
-        "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" => flag::WAIT_KILLABLE_RECV | flag::NEW_LISTENER,
-        _ => return false,
-    };
-    kernel::knows_flags(flags)
+/// Sorted.
+fn namespaces() -> Vec<&'static str> {
+    let mut names = Kind::ALL.map(Kind::spec_name).to_vec();
+    names.sort_unstable();
+    names
+}
+
+fn supported_flags() -> Vec<&'static str> {
+    let supported = words::FLAGS.iter().filter(|(_, _, bits)| kernel::knows_flags(bits.ask));
+    supported.map(|(name, ..)| *name).collect()
 }
 
 #[cfg(test)]
@@ -178,7 +176,11 @@ mod tests {
         assert_eq!(json["linux"]["intelRdt"]["monitoring"], true);
         assert_eq!(json["linux"]["mountExtensions"]["idmap"]["enabled"], true);
         assert_eq!(json["annotations"]["trug.commit"], "abc");
-        assert_eq!(json["potentiallyUnsafeConfigAnnotations"][1], "org.systemd.property.");
+        assert_eq!(json["potentiallyUnsafeConfigAnnotations"][0], "org.systemd.property.");
+        assert_eq!(json["linux"]["seccomp"]["actions"].as_array().unwrap().len(), 9);
+        assert_eq!(json["linux"]["seccomp"]["operators"].as_array().unwrap().len(), 7);
+        assert_eq!(json["linux"]["memoryPolicy"]["modes"].as_array().unwrap().len(), 7);
+        assert_eq!(json["linux"]["cgroup"]["rdma"], true);
     }
 
     #[test]
@@ -193,8 +195,8 @@ mod tests {
     #[test]
     fn every_flag_that_is_known_can_be_asked_about() {
         // All four are in Linux 5.19 and later.
-        let known: Vec<_> = words::seccomp_flags().to_vec();
-        let supported = linux().seccomp.supported_flags;
+        let known = names(words::FLAGS);
+        let supported = supported_flags();
         let missing: Vec<_> = known.iter().filter(|name| !supported.contains(*name)).collect();
         assert!(missing.iter().all(|name| **name == "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"), "{missing:?}");
     }

@@ -49,7 +49,7 @@ pub fn filter(root: &Path, profile: &LinuxSeccomp) -> Result<Filter> {
     };
     let name = name_of(profile)?;
     match cache.read(&name) {
-        Ok(Some(program)) => return Ok(seccomp::with_program(profile, program)),
+        Ok(Some(program)) => return seccomp::with_program(profile, program),
         Ok(None) => {}
         Err(error) => log::debug(format!("seccomp filter {name} is not used: {error}")),
     }

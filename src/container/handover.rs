@@ -12,8 +12,9 @@ use nix::unistd::{Pid, UnlinkatFlags, unlinkat};
 use oci_spec::runtime::Spec;
 use serde_json::json;
 
+use crate::bundle::annotations;
 use crate::fail;
-use crate::linux::{socket, terminal};
+use crate::linux::{Errno, socket, terminal};
 use crate::report::{Code, Context, Result};
 use crate::stage::context::HookState;
 
@@ -98,10 +99,15 @@ fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
     };
     let directory = open(directory, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
         .context("open its directory")?;
-    // The pid makes the name our own, however another create of that name ended.
+    // The pid makes the name our own, however another create of that name ended. What is there of it is removed and never
+    // opened: in a directory that is open to others it can be a link to a file of ours, or a fifo that nobody reads.
     let mut temporary = std::ffi::OsString::from(format!(".{}.", std::process::id()));
     temporary.push(name);
-    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    match unlinkat(&directory, temporary.as_os_str(), UnlinkatFlags::NoRemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => {}
+        Err(errno) => return Err(errno).context("remove an old temporary file"),
+    }
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let file = nix::fcntl::openat(&directory, temporary.as_os_str(), flags, Mode::from_bits_truncate(0o666))
         .context("create")?;
     let written = std::fs::File::from(file)
@@ -127,7 +133,7 @@ pub fn send_listener(
     listener: OwnedFd,
 ) -> Result<()> {
     let profile = spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref());
-    let Some(path) = profile.and_then(|profile| profile.listener_path().as_ref()) else {
+    let Some(path) = annotations::seccomp_receiver(spec) else {
         fail!(Code::InvalidConfig, "the seccomp profile notifies, but has no listenerPath");
     };
     let state: serde_json::Value =
@@ -141,7 +147,7 @@ pub fn send_listener(
     if let Some(metadata) = profile.and_then(|profile| profile.listener_metadata().as_ref()) {
         message["metadata"] = json!(metadata);
     }
-    let agent = socket::connect(path)
+    let agent = socket::connect(&path)
         // runc's words.
         .with_context(|| {
             format!("failed to connect with seccomp agent specified in the seccomp profile {path:?}")
@@ -149,4 +155,29 @@ pub fn send_listener(
         .at("/linux/seccomp/listenerPath")?;
     socket::send(agent.as_fd(), message.to_string().as_bytes(), &[listener.as_fd()])
         .context("send the seccomp listener to the agent")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linux::testing::Scratch;
+
+    #[test]
+    fn a_pid_file_is_written_to_no_file_that_was_there_before() {
+        let scratch = Scratch::new();
+        let (victim, path) = (scratch.join("victim"), scratch.join("pid"));
+        let temporary = scratch.join(&format!(".{}.pid", std::process::id()));
+        std::fs::write(&victim, "precious").unwrap();
+        std::fs::hard_link(&victim, &temporary).unwrap();
+        write_whole(&path, b"42").unwrap();
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+        nix::unistd::mkfifo(&temporary, Mode::S_IRWXU).unwrap();
+        std::os::unix::fs::symlink(&victim, scratch.join("link")).unwrap();
+        for path in [&path, &scratch.join("link")] {
+            write_whole(path, b"43").unwrap();
+            assert_eq!(std::fs::read_to_string(path).unwrap(), "43");
+        }
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+        assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 3, "no temporary file is left");
+    }
 }

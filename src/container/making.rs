@@ -22,6 +22,8 @@ use super::options::CreateOptions;
 use super::state::{FORMAT, Phase, ProcessId, State};
 use super::store::{Container, ContainerId, START_FIFO, Store};
 use super::{Globals, checkpoint, filter_cache, foreground, hooks, intel_rdt};
+use crate::bundle::annotations;
+use crate::bundle::features::OCI_VERSION_MAX;
 use crate::bundle::load::{self, Bundle};
 use crate::bundle::validate::{self, Situation};
 use crate::cgroup::{self, Driver, Location, Manager};
@@ -30,7 +32,7 @@ use crate::linux::cgroup_tree::CgroupTree;
 use crate::linux::namespace::Kind;
 use crate::linux::procfs::Proc;
 use crate::linux::{credentials, host, inherited};
-use crate::plan::seccomp::Filter;
+use crate::plan::seccomp::{self, Filter};
 use crate::plan::{Plan, compile};
 use crate::report::{Code, Context, Error, Result, log, trace};
 use crate::stage::channel::ToInit;
@@ -40,7 +42,7 @@ use crate::stage::net_devices::NetDevices;
 use crate::stage::{hook, prepare, user_namespace};
 
 /// The version of runtime-spec whose state JSON we print.
-pub const OCI_VERSION: &str = "1.3.0";
+pub const OCI_VERSION: &str = OCI_VERSION_MAX;
 
 /// How long undoing may wait for a cgroup to empty.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -149,9 +151,10 @@ impl Blueprint {
 
         let terminal = spec.process().as_ref().and_then(|process| process.terminal()).unwrap_or(false);
         handover::check_terminal(terminal, order.detach, options.console_socket.as_deref())?;
+        let pidfd_socket = options.pidfd_socket.clone().or_else(|| annotations::pidfd_receiver(spec));
         let handover = Handover::connect(
             options.console_socket.as_deref(),
-            options.pidfd_socket.as_deref(),
+            pidfd_socket.as_deref(),
             options.pid_file.as_deref(),
         )?;
 
@@ -176,7 +179,12 @@ impl Blueprint {
         let plan = compile::container(spec, &options)?;
         trace::done("plan");
         let filter = match spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()) {
-            Some(profile) => Some(filter_cache::filter(&globals.root, profile).at("/linux/seccomp")?),
+            Some(profile) => {
+                if annotations::fail_unknown_syscall(spec) {
+                    seccomp::refuse_unknown(profile)?;
+                }
+                Some(filter_cache::filter(&globals.root, profile).at("/linux/seccomp")?)
+            }
             None => None,
         };
         trace::done("seccomp filter");
@@ -187,7 +195,7 @@ impl Blueprint {
             oci_version: spec.version().clone(),
             id: id.to_string(),
             bundle: bundle.directory.clone(),
-            annotations: annotations(spec),
+            annotations: all_annotations(spec),
         };
         // Hooks run where the bundle is, as in runc.
         std::env::set_current_dir(&bundle.directory)
@@ -195,7 +203,7 @@ impl Blueprint {
         Ok(Self { proc, bundle, plan, filter, location, hook_state, handover, notify })
     }
 
-    /// The record that is written before anything is made.
+    /// The record that is written before anything is made; what nobody needs to undo it comes later.
     pub fn first_state(&self, order: &Order) -> Result<State> {
         let own = ProcessId::look_up(&self.proc, nix::unistd::getpid()).context("look at this process")?;
         Ok(State {
@@ -216,12 +224,19 @@ impl Blueprint {
             rootless: order.globals.rootless,
             own_pid_namespace: self.plan.new_namespaces.contains(&Kind::Pid),
             no_new_keyring: order.options.no_new_keyring,
-            descriptors: match self.plan.terminal {
-                true => Vec::new(),
-                false => checkpoint::of_this_process(&self.proc, self.plan.has_own_null())?,
-            },
+            descriptors: Vec::new(),
             resources: self.plan.cgroup.resources.clone(),
         })
+    }
+}
+
+impl Blueprint {
+    /// What the program's standard streams are on, where they are this process's.
+    pub fn descriptors(&self) -> Result<Vec<String>> {
+        match self.plan.terminal {
+            true => Ok(Vec::new()),
+            false => checkpoint::of_this_process(&self.proc, self.plan.has_own_null()),
+        }
     }
 }
 
@@ -236,7 +251,7 @@ fn refuse_limits(resources: &LinuxResources, why: Option<Error>) -> Result<()> {
         .hint("use cgroup delegation (--systemd-cgroup), or leave linux.resources out"))
 }
 
-fn annotations(spec: &Spec) -> BTreeMap<String, String> {
+fn all_annotations(spec: &Spec) -> BTreeMap<String, String> {
     spec.annotations().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
@@ -274,7 +289,6 @@ impl Work {
     fn build(&mut self, order: &Order, blueprint: &mut Blueprint) -> Result<()> {
         self.container.save(&self.state)?;
         self.container.record_cgroup(&self.state.cgroup)?;
-        self.container.freeze_config(&blueprint.bundle.raw)?;
         trace::done("write the state");
         if let Some(notify) = &mut blueprint.notify {
             notify.prepare(order.start_at_once)?;
@@ -326,7 +340,13 @@ impl Work {
         let cgroup = if cgroup_comes_first { None } else { cgroups()?.remove("") };
         child.tell_with(ToInit::Placed, cgroup.as_ref().map(AsFd::as_fd).as_slice())?;
         trace::done("place init");
+        if blueprint.plan.makes_network_beside() {
+            child.give_network(&blueprint.proc)?;
+            trace::done("make the network namespace");
+        }
         // Beside init's work: until the commit it dies with us, recorded or not.
+        self.container.freeze_config(&blueprint.bundle.raw)?;
+        self.state.descriptors = blueprint.descriptors()?;
         self.state.init = Some(ProcessId::look_up(&blueprint.proc, pid).context("look at init")?);
         self.container.save(&self.state)?;
         trace::done("record init");

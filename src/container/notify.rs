@@ -19,6 +19,9 @@ const SOCKET: &str = "notify.sock";
 /// How long the service manager may take to acknowledge (`man 3 sd_notify_barrier`).
 const BARRIER: Duration = Duration::from_secs(30);
 
+/// Messages read before other things have their turn: a program that never stops talking must not keep us from signals.
+const AT_ONCE: usize = 1024;
+
 /// The way from the container's socket to the service manager's.
 pub struct NotifyRelay {
     manager: String,
@@ -86,11 +89,11 @@ impl NotifyRelay {
         }
     }
 
-    /// Reads what the program has said so far. At READY=1 tells the service manager; true then.
+    /// Reads what the program has said so far, or a part of it. At READY=1 tells the service manager; true then.
     pub fn pass_on(&self, pid: i32) -> Result<bool> {
         let Some(socket) = &self.socket else { return Ok(true) };
         let mut buffer = [0u8; 4096];
-        loop {
+        for _ in 0..AT_ONCE {
             let length = match socket.recv(&mut buffer) {
                 Ok(length) => length,
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(false),
@@ -101,6 +104,7 @@ impl NotifyRelay {
                 return Ok(true);
             }
         }
+        Ok(false)
     }
 
     /// READY=1 first, as a manager may drop a client that changes its pid; the barrier makes sure that

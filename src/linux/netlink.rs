@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, sendto, socket,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recvfrom, sendto, socket,
 };
 
 use super::namespace::{self, Kind};
@@ -42,6 +42,8 @@ const SCOPE_UNIVERSE: u8 = 0;
 
 /// Bytes of the longest datagram that the kernel answers with (linux/netlink.h, NLMSG_GOODSIZE, and what it grows to).
 const ANSWER_BYTES: usize = 1 << 16;
+/// The address of the kernel (`man 7 netlink`, nl_pid).
+const KERNEL: u32 = 0;
 const HEADER: usize = 16;
 const LINK_HEADER: usize = 16;
 const ADDRESS_HEADER: usize = 8;
@@ -154,10 +156,15 @@ impl Route {
         let mut answers = Vec::new();
         let mut buffer = vec![0; ANSWER_BYTES];
         loop {
-            let length = match recv(self.socket.as_fd().as_raw_fd(), &mut buffer, MsgFlags::empty()) {
+            let received = recvfrom::<NetlinkAddr>(self.socket.as_fd().as_raw_fd(), &mut buffer);
+            let (length, sender) = match received {
                 Err(Errno::EINTR) => continue,
-                length => length?,
+                received => received?,
             };
+            // In a namespace of its own, a container with CAP_NET_ADMIN can send to our socket as well.
+            if sender.is_none_or(|sender| sender.pid() != KERNEL) {
+                continue;
+            }
             let mut rest = &buffer[..length];
             while let Some((message, next)) = split(rest) {
                 rest = next;
@@ -324,6 +331,23 @@ mod tests {
                 other.add_address(moved.index, address).unwrap();
             }
             assert_eq!(locals(&other.addresses(moved.index).unwrap()), [vec![10, 1, 2, 3]]);
+        });
+    }
+
+    #[test]
+    fn what_another_process_sends_is_no_answer_of_the_kernels() {
+        in_child(|| {
+            unshare(Kind::Network).unwrap();
+            let (route, stranger) = (Route::open().unwrap(), Route::open().unwrap());
+            let address: NetlinkAddr = nix::sys::socket::getsockname(route.socket.as_raw_fd()).unwrap();
+            // "Done": to the first question, which is still to come.
+            let mut forged = Vec::new();
+            for number in [20, u32::from(NLMSG_ERROR), 1, 0, 0] {
+                forged.extend(number.to_ne_bytes());
+            }
+            sendto(stranger.socket.as_raw_fd(), &forged, &address, MsgFlags::empty()).unwrap();
+            let links = route.links().unwrap();
+            assert!(links.iter().any(|link| link.name == "lo"), "{links:?}");
         });
     }
 

@@ -7,7 +7,9 @@ use oci_spec::runtime::{Process, Spec};
 
 use super::steps::Steps;
 use super::types::{Action, Cgroup, EnterRoot, Plan, Rootfs, Step};
-use super::{delegation, devices, hooks, namespaces, net_devices, process, resources, rootfs, sysctl};
+use super::{
+    delegation, devices, hooks, memory_policy, namespaces, net_devices, process, resources, rootfs, sysctl,
+};
 use crate::bundle::{namespaces as wanted, path};
 use crate::fail;
 use crate::linux::mount::{Propagation, PropagationKind};
@@ -40,7 +42,7 @@ pub fn container(spec: &Spec, options: &Options) -> Result<Plan> {
         hooks,
         terminal: process.terminal().unwrap_or(false),
         privileged: limits.privileged,
-        steps: steps(spec, process, options, &root, &namespaces, limits.steps, parent_has_work),
+        steps: steps(spec, process, options, &root, &namespaces, limits.steps, parent_has_work)?,
         new_namespaces: namespaces.new,
         joined_namespaces: namespaces.joined,
         rootfs: root,
@@ -75,7 +77,7 @@ fn steps(
     namespaces: &namespaces::Namespaces,
     limits: Vec<Step>,
     parent_has_work: bool,
-) -> Vec<Step> {
+) -> Result<Vec<Step>> {
     let mounts = rootfs::mounts(spec, options);
     let rootfs_hooks = hooks::create_container(spec);
     let mut steps = Steps::default();
@@ -86,11 +88,19 @@ fn steps(
     steps.add(namespaces.unshare_cgroup.then_some(Action::UnshareCgroupNamespace));
     steps.add([Action::NewSession]);
     steps.add(process::keyring(process, options.id, options.no_new_keyring));
-    steps.add(namespaces::loopback(spec));
+    let network = namespaces::network(namespaces);
+    if !network.contains(&Action::AwaitNetwork) {
+        steps.add(network.clone());
+    }
 
-    // The root filesystem, still seen from outside.
+    // The root filesystem, still seen from outside. The network comes when it is needed: it is being made meanwhile.
     steps.add([Action::AttachRootfs]);
-    steps.add(mounts.mount);
+    let (local, others) = rootfs::until_network(mounts.mount);
+    steps.add(local);
+    if network.contains(&Action::AwaitNetwork) {
+        steps.add(network);
+    }
+    steps.add(others);
     steps.add(devices::make(spec, options));
     steps.add(devices::use_own_null(spec, process));
 
@@ -126,7 +136,7 @@ fn steps(
     steps.add(process::no_new_privileges(process));
     steps.add(process::scheduling(process));
     steps.add(process::personality(spec));
-    steps.add(process::memory_policy(spec));
+    steps.add(memory_policy::memory_policy(spec)?);
     let alone = namespaces.joined.is_empty() && namespaces.new.contains(&Kind::User);
     let let_in = (options.unprivileged && alone).then_some(Action::LetUserIn);
     steps.add(process::confine_and_drop(spec, process, process, let_in));
@@ -136,7 +146,7 @@ fn steps(
     steps.add([Action::AwaitStart]);
     steps.add(hooks::start_container(spec));
     steps.add([process::execute(process, &environment(options), options.listen_fds, options.preserve_fds)]);
-    steps.0
+    Ok(steps.0)
 }
 
 /// What the command line adds to the program's environment.

@@ -3,9 +3,9 @@
 use oci_spec::runtime::{Process, Spec};
 
 use super::options::ExecOptions;
-use super::process;
 use super::steps::Steps;
 use super::types::{Action, ExecPlan};
+use super::{memory_policy, process};
 use crate::linux::namespace::Kind;
 use crate::report::Result;
 
@@ -28,7 +28,7 @@ pub fn exec(spec: &Spec, process: &Process, namespaces: &[Kind], options: &ExecO
     steps.add(process::no_new_privileges(process));
     steps.add(process::scheduling(process));
     steps.add(process::personality(spec));
-    steps.add(process::memory_policy(spec));
+    steps.add(memory_policy::memory_policy(spec)?);
     steps.add(process::confine_and_drop(spec, process, container, None));
     // The parent writes the pid file and forwards signals from here on.
     steps.add([Action::AwaitCommit]);

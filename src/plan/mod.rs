@@ -9,6 +9,7 @@ mod cgroup_mount;
 mod delegation;
 mod devices;
 mod hooks;
+pub mod memory_policy;
 mod namespaces;
 mod net_devices;
 mod options;
@@ -17,6 +18,7 @@ mod resources;
 mod rootfs;
 mod steps;
 mod sysctl;
+pub mod words;
 
 #[cfg(fuzzing)]
 pub mod fuzzing;

@@ -1,8 +1,8 @@
 //! What the process is and may: the same for the container's own process and for one more of exec.
 
 use oci_spec::runtime::{
-    Capabilities as SpecCapabilities, IOPriorityClass, LinuxCapabilities, LinuxPersonalityDomain,
-    MemoryPolicyFlagType, MemoryPolicyModeType, Process, Spec, User,
+    Capabilities as SpecCapabilities, IOPriorityClass, LinuxCapabilities, LinuxPersonalityDomain, Process,
+    Spec, User,
 };
 
 use super::seccomp;
@@ -10,7 +10,7 @@ use super::steps::Steps;
 use super::types::{
     Action, Capabilities, CapabilitySets, Command, Credentials, IoClass, Privileged, Step, TerminalSize,
 };
-use crate::bundle::{annotations, number_list, path};
+use crate::bundle::{annotations, path};
 use crate::report::log;
 
 /// umask(2) where the config names none.
@@ -127,28 +127,6 @@ pub fn personality(spec: &Spec) -> Option<Step> {
         LinuxPersonalityDomain::PerLinux32 => 0x0008,
     };
     Some(Action::SetPersonality { domain }.at("/linux/personality"))
-}
-
-/// `man 2 set_mempolicy`; numbers from linux/mempolicy.h.
-pub fn memory_policy(spec: &Spec) -> Option<Step> {
-    let policy = spec.linux().as_ref()?.memory_policy().as_ref()?;
-    let mode = match policy.mode() {
-        MemoryPolicyModeType::MpolDefault => 0,
-        MemoryPolicyModeType::MpolPreferred => 1,
-        MemoryPolicyModeType::MpolBind => 2,
-        MemoryPolicyModeType::MpolInterleave => 3,
-        MemoryPolicyModeType::MpolLocal => 4,
-        MemoryPolicyModeType::MpolPreferredMany => 5,
-        MemoryPolicyModeType::MpolWeightedInterleave => 6,
-    };
-    let flag = |flag: &MemoryPolicyFlagType| match flag {
-        MemoryPolicyFlagType::MpolFStaticNodes => 1 << 15,
-        MemoryPolicyFlagType::MpolFRelativeNodes => 1 << 14,
-        MemoryPolicyFlagType::MpolFNumaBalancing => 1 << 13,
-    };
-    let flags = policy.flags().iter().flatten().map(flag).fold(0, |all, flag| all | flag);
-    let nodes = number_list::tidy(policy.nodes().as_deref().unwrap_or_default());
-    Some(Action::SetMemoryPolicy { mode, flags, nodes }.at("/linux/memoryPolicy"))
 }
 
 /// From the label to the program's place on disk: what closes doors behind the process, in the one order that works.

@@ -1,5 +1,6 @@
 //! Which mounts there are, in config order, and what is closed once they are filled.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Mount as SpecMount, Spec};
@@ -40,6 +41,22 @@ pub fn mounts(spec: &Spec, options: &Options) -> Mounts {
     }
     mounts.mount.extend(options.notify_directory.map(notify));
     mounts
+}
+
+/// Filesystems that have nothing to do with a network namespace.
+const LOCAL: [&str; 6] = ["proc", "tmpfs", "devpts", "mqueue", "cgroup2", "overlay"];
+
+/// The mounts up to the first that may show a network namespace (sysfs) or use it (nfs), and the others.
+pub fn until_network(mut mounts: Vec<Step>) -> (Vec<Step>, Vec<Step>) {
+    let concerns_network = |step: &Step| match &step.action {
+        Action::Mount(mount) => {
+            matches!(&mount.source, MountSource::Filesystem { kind, .. } if !LOCAL.contains(&kind.as_str()))
+        }
+        _ => false,
+    };
+    let place = mounts.iter().position(concerns_network).unwrap_or(mounts.len());
+    let others = mounts.split_off(place);
+    (mounts, others)
 }
 
 /// One entry of `mounts`, and whether its `ro` must wait until it is filled.
@@ -275,13 +292,12 @@ pub fn masked_paths(spec: &Spec) -> Vec<Step> {
 
 /// A path listed twice is done once: the second would cover the first with the same.
 fn paths_with(paths: Option<&Vec<String>>, list: &str, action: fn(PathBuf) -> Action) -> Vec<Step> {
-    let mut seen: Vec<PathBuf> = Vec::new();
+    let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
     let mut steps = Vec::new();
     for (index, text) in paths.into_iter().flatten().enumerate() {
         let clean = path::clean(Path::new(text));
-        if !seen.contains(&clean) {
-            steps.push(action(clean.clone()).at(format!("{list}/{index}")));
-            seen.push(clean);
+        if seen.insert(clean.clone()) {
+            steps.push(action(clean).at(format!("{list}/{index}")));
         }
     }
     steps

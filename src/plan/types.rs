@@ -81,6 +81,18 @@ impl Plan {
         self.has_user_namespace() && !self.joined_namespaces.is_empty()
     }
 
+    /// Whether the parent makes the network namespace while init mounts (`Action::AwaitNetwork`).
+    pub fn makes_network_beside(&self) -> bool {
+        self.steps.iter().any(|step| step.action == Action::AwaitNetwork)
+    }
+
+    /// The namespaces that init is born into.
+    pub fn cloned_namespaces(&self) -> Vec<Kind> {
+        let beside = self.makes_network_beside();
+        let kinds = self.new_namespaces.iter().copied();
+        kinds.filter(|kind| *kind != Kind::Network || !beside).collect()
+    }
+
     /// Init waits for the parent once the root filesystem stands.
     pub fn awaits_parent(&self) -> bool {
         self.steps.iter().any(|step| step.action == Action::AwaitRuntimeHooks)
@@ -214,6 +226,8 @@ pub enum Action {
         #[serde(skip_serializing_if = "Option::is_none")]
         label: Option<String>,
     },
+    /// Into the network namespace that the parent has made meanwhile: the one namespace that takes long to make.
+    AwaitNetwork,
     /// Bring `lo` up in a new network namespace.
     LoopbackUp,
     /// Keep later mounts from the host (new mount namespace) and attach the root filesystem.

@@ -17,7 +17,7 @@ use crate::fail;
 use crate::linux::namespace::Kind;
 use crate::linux::procfs::Proc;
 use crate::linux::userns::{self, IdMap, Which};
-use crate::linux::{capability, credentials, environment, process, rlimit, spawn};
+use crate::linux::{capability, credentials, process, rlimit, spawn};
 use crate::plan::{Action, IdMaps, Privileged, Step};
 use crate::report::{Code, Context as _, Result, log};
 
@@ -138,13 +138,6 @@ pub fn become_root(context: &Context, steps: &[Step]) -> Result<()> {
     // Both were undone by the change of user (`man 2 prctl`), or never done.
     process::set_dumpable(false).context("become undumpable")?;
     process::set_parent_death_signal(Some(Signal::SIGKILL)).context("tie init to its parent")
-}
-
-/// What the kernel keeps a user from by a process that is not dumpable is not only to trace it, but to join its
-/// namespaces (`man 2 ptrace`, PTRACE_MODE_READ), unless its program was executed in the user's own namespace.
-pub fn let_user_in() -> Result<()> {
-    environment::erase();
-    process::set_dumpable(true).context("become dumpable")
 }
 
 /// Whether the caller's groups are to stay to the end.

@@ -18,6 +18,10 @@ pub fn check(spec: &Spec, findings: &mut Findings) {
         if key.is_empty() {
             findings.add("/annotations/", "annotation keys must not be empty");
         }
+        if let Some(reason) = annotations::refusal(key) {
+            let text = format!("annotation {key} is not supported: {reason}");
+            findings.add(pointer::member("/annotations", key), text);
+        }
         check_text(value, pointer::member("/annotations", key), findings);
     }
     if annotations::mount_context(spec).is_none() {

@@ -4,9 +4,16 @@ use std::fmt::Display;
 
 use crate::report::{Code, Error, Result};
 
+/// No person reads more of them, and a hostile config could have millions.
+const KEPT: usize = 100;
+
 /// Findings in the order in which they were made.
 #[derive(Debug, Default)]
-pub struct Findings(Vec<Finding>);
+pub struct Findings {
+    kept: Vec<Finding>,
+    /// How many there are besides.
+    more: usize,
+}
 
 #[derive(Debug)]
 struct Finding {
@@ -17,23 +24,29 @@ struct Finding {
 impl Findings {
     /// Something at this JSON pointer is wrong.
     pub fn add(&mut self, pointer: impl Into<String>, message: impl Display) {
-        self.0.push(Finding { pointer: pointer.into(), message: message.to_string() });
+        match self.kept.len() < KEPT {
+            true => self.kept.push(Finding { pointer: pointer.into(), message: message.to_string() }),
+            false => self.more += 1,
+        }
     }
 
     /// One error for all of them; the first gives the pointer.
     pub fn refuse(self) -> Result<()> {
-        let Some(first) = self.0.first() else { return Ok(()) };
-        let text = match self.0.as_slice() {
+        let Some(first) = self.kept.first() else { return Ok(()) };
+        let mut text = match self.kept.as_slice() {
             [only] => only.message.clone(),
             several => several.iter().map(Finding::text).collect::<Vec<_>>().join("; "),
         };
+        if self.more > 0 {
+            text.push_str(&format!("; and {} more", self.more));
+        }
         Err(Error::new(Code::InvalidConfig, text).at(&first.pointer))
     }
 
     /// `message [pointer]` of each, for tests.
     #[cfg(test)]
     pub fn texts(&self) -> Vec<String> {
-        self.0.iter().map(Finding::text).collect()
+        self.kept.iter().map(Finding::text).collect()
     }
 }
 

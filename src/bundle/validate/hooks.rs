@@ -3,18 +3,12 @@
 use oci_spec::runtime::{Hook, Spec};
 
 use super::findings::{Findings, check_text};
+use crate::bundle::hooks::KINDS;
 
 pub fn check(spec: &Spec, findings: &mut Findings) {
     let Some(hooks) = spec.hooks() else { return };
-    let kinds = [
-        ("prestart", hooks.prestart()),
-        ("createRuntime", hooks.create_runtime()),
-        ("createContainer", hooks.create_container()),
-        ("startContainer", hooks.start_container()),
-        ("poststart", hooks.poststart()),
-        ("poststop", hooks.poststop()),
-    ];
-    for (kind, hooks) in kinds {
+    for (kind, of) in KINDS {
+        let hooks = of(hooks);
         for (index, hook) in hooks.iter().flatten().enumerate() {
             check_hook(hook, &format!("/hooks/{kind}/{index}"), findings);
         }

@@ -8,6 +8,9 @@ use super::findings::{Findings, check_text};
 use super::host::Host;
 use crate::bundle::pointer;
 
+/// Far above what a container needs, and as many as are turned into a filter within a second.
+const RULES: usize = 10_000;
+
 pub fn check(spec: &Spec, situation: Situation, host: &Host, findings: &mut Findings) {
     let Some(linux) = spec.linux() else { return };
     if let Some(path) = linux.cgroups_path().as_ref().filter(|path| !path.as_os_str().is_empty()) {
@@ -21,6 +24,12 @@ pub fn check(spec: &Spec, situation: Situation, host: &Host, findings: &mut Find
         }
     }
     let Some(resources) = linux.resources() else { return };
+    let rules = resources.devices().as_ref().map_or(0, Vec::len);
+    if rules > RULES {
+        let text =
+            format!("{rules} device rules are more than the {RULES} that are compared with each other");
+        return findings.add("/linux/resources/devices", text);
+    }
     for (index, rule) in resources.devices().iter().flatten().enumerate() {
         check_rule(rule, index, findings);
     }

@@ -3,6 +3,7 @@
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction as Action, LinuxSyscall, Spec};
 
 use super::findings::{Findings, check_text};
+use crate::bundle::annotations;
 
 /// MAX_ERRNO (linux/err.h): the kernel cuts higher ones.
 const ERRNO_MAX: u32 = 4095;
@@ -22,7 +23,7 @@ pub fn check(spec: &Spec, findings: &mut Findings) {
     for (index, rule) in rules.iter().enumerate() {
         check_rule(rule, &format!("{at}/syscalls/{index}"), findings);
     }
-    check_listener(seccomp, rules, at, findings);
+    check_listener(spec, seccomp, rules, at, findings);
 }
 
 fn check_rule(rule: &LinuxSyscall, at: &str, findings: &mut Findings) {
@@ -62,9 +63,21 @@ fn check_errno(action: Action, errno: Option<u32>, at: &str, findings: &mut Find
     }
 }
 
-fn check_listener(seccomp: &LinuxSeccomp, rules: &[LinuxSyscall], at: &str, findings: &mut Findings) {
-    let path = seccomp.listener_path().as_ref().filter(|path| !path.as_os_str().is_empty());
+fn check_listener(
+    spec: &Spec,
+    seccomp: &LinuxSeccomp,
+    rules: &[LinuxSyscall],
+    at: &str,
+    findings: &mut Findings,
+) {
+    let path = annotations::seccomp_receiver(spec);
     let notifies = rules.iter().any(|rule| rule.action() == Action::ScmpActNotify);
+    if notifies && path.as_ref().is_some_and(|path| !path.is_absolute()) {
+        findings.add(
+            format!("{at}/listenerPath"),
+            format!("the seccomp listener's path {path:?} is not absolute"),
+        );
+    }
     if notifies && path.is_none() {
         findings.add(format!("{at}/listenerPath"), "seccomp listenerPath is not set");
     }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::bus::Value;
 use super::manager::Property;
 use super::variant_text;
+use crate::bundle::annotations::SYSTEMD_PROPERTY;
 use crate::report::{Code, Error, Result};
 
-const PREFIX: &str = "org.systemd.property.";
 const MICROSECONDS: u64 = 1_000_000;
 
 /// The properties among the annotations.
@@ -15,7 +15,8 @@ const MICROSECONDS: u64 = 1_000_000;
 /// # Errors
 /// A name or a value that no property can have.
 pub fn properties(annotations: &BTreeMap<String, String>) -> Result<Vec<Property>> {
-    let ours = annotations.iter().filter_map(|(key, text)| Some((key, key.strip_prefix(PREFIX)?, text)));
+    let ours =
+        annotations.iter().filter_map(|(key, text)| Some((key, key.strip_prefix(SYSTEMD_PROPERTY)?, text)));
     ours.map(|(key, name, text)| {
         let refuse = |what: String| {
             let pointer = format!("/annotations/{}", key.replace('~', "~0").replace('/', "~1"));
@@ -74,7 +75,7 @@ mod tests {
 
     fn of(name: &str, text: &str) -> Result<Vec<Property>> {
         properties(&BTreeMap::from([
-            (format!("{PREFIX}{name}"), text.to_owned()),
+            (format!("{SYSTEMD_PROPERTY}{name}"), text.to_owned()),
             ("other".into(), "x".into()),
         ]))
     }
@@ -106,7 +107,7 @@ mod tests {
         ] {
             let error = of(name, text).unwrap_err();
             assert!(error.text().contains(expected), "{error}");
-            assert_eq!(error.pointer(), Some(format!("/annotations/{PREFIX}{name}").as_str()));
+            assert_eq!(error.pointer(), Some(format!("/annotations/{SYSTEMD_PROPERTY}{name}").as_str()));
         }
     }
 }

@@ -3,10 +3,14 @@
 use std::time::{Duration, Instant};
 
 use nix::libc::{SIGKILL, SIGTERM};
+use nix::sys::resource::{Resource, setrlimit};
 use serde_json::json;
 
+use crate::cgroup::directory::{Directory, Version};
 use crate::cgroup::testing::{Box, Shell, v1_tree};
+use crate::cgroup::tree;
 use crate::linux::cgroup_tree::{CgroupTree, Layout};
+use crate::linux::testing::in_child;
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -208,4 +212,35 @@ fn sub_cgroups_go_however_deep_and_many_and_an_absent_cgroup_is_fine() {
     made.manager.remove(SOON).unwrap();
     made.manager.signal_all(SIGKILL).unwrap();
     assert!(made.manager.pids().unwrap().is_empty());
+}
+
+#[test]
+fn a_container_cannot_make_itself_too_deep_to_be_removed() {
+    const DEPTH: usize = 400;
+    let Some(tree) = v1_tree() else { return };
+    let made = Box::made(&tree, json!({}));
+    let (mut here, version, below) = Directory::mount_of(made.path("pids")).unwrap().unwrap();
+    assert_eq!(version, Version::V1);
+    here = here.open(&below).unwrap();
+    for level in 0..DEPTH {
+        // And one beside each, so that the way goes up and down.
+        here.make("beside".as_ref()).unwrap();
+        here.make("down".as_ref()).unwrap_or_else(|errno| panic!("level {level}: {errno}"));
+        here = here.open("down".as_ref()).unwrap();
+    }
+    drop(here);
+    in_child(|| {
+        setrlimit(Resource::RLIMIT_NOFILE, 200, 200).unwrap();
+        assert!(made.manager.pids().unwrap().is_empty());
+        let (top, _, below) = Directory::mount_of(made.path("pids")).unwrap().unwrap();
+        let mut seen = 0;
+        let count = |_: &Directory| -> nix::Result<()> {
+            seen += 1;
+            Ok(())
+        };
+        tree::visit(&top.open(&below).unwrap(), &mut { count }).unwrap();
+        assert_eq!(seen, 1 + 2 * DEPTH);
+        made.manager.remove(SOON).unwrap();
+        assert!(!made.path("pids").exists());
+    });
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use oci_spec::runtime::Spec;
 
+use crate::bundle::annotations::CRIU_CONFIG;
 use crate::container::globals::in_user_namespace;
 use crate::fail;
 use crate::linux::credentials;
@@ -36,7 +37,7 @@ pub fn require_own_mounts(plan: &Plan) -> Result<()> {
 /// CRIU's own configuration for a container, which overrides ours: what the annotation names, and none where it is
 /// empty.
 pub fn config_file(spec: &Spec) -> Option<String> {
-    let annotation = spec.annotations().as_ref().and_then(|all| all.get("org.criu.config"));
+    let annotation = spec.annotations().as_ref().and_then(|all| all.get(CRIU_CONFIG));
     match annotation.map(String::as_str) {
         None => Some(CONFIG_FILE.to_string()),
         Some("") => None,

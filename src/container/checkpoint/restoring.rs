@@ -75,7 +75,8 @@ impl<'a> Restoring<'a> {
         directories: &'a Directories,
         program: &Path,
     ) -> Result<Restored> {
-        let state = blueprint.first_state(order)?;
+        let mut state = blueprint.first_state(order)?;
+        state.descriptors = blueprint.descriptors()?;
         let mut manager = Manager::new(state.cgroup.clone());
         manager.prepare(&state.annotations, &blueprint.plan.cgroup.resources)?;
         let container = making::claim(order, &manager)?;

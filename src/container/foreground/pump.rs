@@ -14,6 +14,9 @@ use crate::report::{Context, Result};
 /// A write of this much to a pipe that poll calls writable does not block (PIPE_BUF, `man 7 pipe`).
 const CHUNK: usize = 4096;
 
+/// More than the kernel keeps of what was written to a terminal (drivers/tty/tty_buffer.c: 64 KiB).
+const HELD: usize = 256 * 1024;
+
 /// One direction.
 #[derive(Default)]
 struct Flow {
@@ -89,20 +92,32 @@ impl Pump {
         Ok(())
     }
 
-    /// After the program's end: gives on all that it has written.
+    /// After the program's end: gives on all that it has written. Others may have the terminal open and write to it
+    /// without end, so it is no more than a terminal can hold.
     pub fn drain(&mut self) -> Result<()> {
+        let mut drained = 0;
         loop {
             while !self.from_program.waiting.is_empty() {
+                wait_for_room(self.output.as_fd())?;
                 empty(self.output.as_fd(), &mut self.from_program)?;
             }
-            if self.from_program.done {
+            if self.from_program.done || drained > HELD {
                 return Ok(());
             }
             fill(self.master.as_fd(), &mut self.from_program)?;
             if self.from_program.waiting.is_empty() {
                 return Ok(());
             }
+            drained += self.from_program.waiting.len();
         }
+    }
+}
+
+/// Also at the end of who reads: writing tells then.
+fn wait_for_room(fd: BorrowedFd) -> Result<()> {
+    match poll(&mut [PollFd::new(fd, PollFlags::POLLOUT)], PollTimeout::NONE) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(errno) => Err(errno).context("wait for whoever reads the output"),
     }
 }
 
@@ -145,4 +160,70 @@ fn empty(to: BorrowedFd, flow: &mut Flow) -> Result<()> {
         Err(errno) => return Err(errno).context("write to the terminal"),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::pty::openpty;
+    use nix::unistd::{ForkResult, alarm, fork, pipe};
+
+    use super::*;
+    use crate::linux::fd;
+    use crate::linux::testing::in_child;
+
+    /// A pump between /dev/null, `output` and a terminal whose other side is the answer.
+    fn pump(output: BorrowedFd) -> (Pump, OwnedFd) {
+        // What hangs, fails.
+        alarm::set(20);
+        let null = std::fs::File::open("/dev/null").unwrap();
+        fd::place(null.as_fd(), 0, false).unwrap();
+        fd::place(output, 1, false).unwrap();
+        let terminal = openpty(None, None).unwrap();
+        (Pump::new(terminal.master).unwrap(), terminal.slave)
+    }
+
+    #[test]
+    fn who_goes_on_writing_to_the_terminal_does_not_keep_us() {
+        in_child(|| {
+            let null = std::fs::File::options().write(true).open("/dev/null").unwrap();
+            let (mut pump, slave) = pump(null.as_fd());
+            // SAFETY: the child writes, until its parent's side of the terminal is gone.
+            if let ForkResult::Child = unsafe { fork() }.unwrap() {
+                alarm::set(20);
+                drop(pump);
+                while write(&slave, &[b'x'; 4096]).is_ok() {}
+                crate::linux::process::exit_now(0);
+            }
+            pump.drain().unwrap();
+        });
+    }
+
+    #[test]
+    fn what_was_written_before_the_end_arrives_whole_though_the_reader_is_slow() {
+        in_child(|| {
+            let (reader, writer) = pipe().unwrap();
+            fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+            let (mut pump, slave) = pump(writer.as_fd());
+            drop(writer);
+            // The pipe is full when the pump begins.
+            let full =
+                std::iter::repeat_with(|| write(&pump.output, &[b'.'; 4096])).take_while(|it| it.is_ok());
+            let before: usize = full.map(|it| it.unwrap()).sum();
+            write(&slave, b"last words").unwrap();
+            drop(slave);
+            // SAFETY: the child only reads.
+            if let ForkResult::Child = unsafe { fork() }.unwrap() {
+                fd::close_from(1, &[std::os::fd::AsRawFd::as_raw_fd(&reader)]).unwrap();
+                let all = fd::read_to_end(reader.as_fd(), 1 << 20).unwrap();
+                let whole = all.len() == before + 10 && all.ends_with(b"last words");
+                crate::linux::process::exit_now(i32::from(!whole));
+            }
+            drop(reader);
+            pump.drain().unwrap();
+            drop(pump);
+            fd::close_from(1, &[]).unwrap();
+            let status = nix::sys::wait::wait().unwrap();
+            assert!(matches!(status, nix::sys::wait::WaitStatus::Exited(_, 0)), "{status:?}");
+        });
+    }
 }

@@ -5,20 +5,19 @@
 use std::fs::File;
 use std::io::{Read, Seek};
 
-use libseccomp::{
-    ScmpAction, ScmpArch, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall, ScmpVersion,
-};
+use libseccomp::{ScmpAction, ScmpArch, ScmpArgCompare, ScmpFilterContext, ScmpSyscall, ScmpVersion};
 use oci_spec::runtime::{
-    Arch, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompFilterFlag, LinuxSeccompOperator,
-    LinuxSyscall, Spec,
+    Arch, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompFilterFlag, LinuxSyscall, Spec,
 };
 
 use crate::fail;
 use crate::linux::memfd;
-use crate::report::{Code, Context, Result, log};
+use crate::plan::words::meaning;
+use crate::report::{Code, Context, Error, Result, log};
 
 /// SECCOMP_FILTER_FLAG_* (linux/seccomp.h).
 pub mod flag {
+    pub const TSYNC: u64 = 1;
     pub const LOG: u64 = 1 << 1;
     pub const SPEC_ALLOW: u64 = 1 << 2;
     pub const NEW_LISTENER: u64 = 1 << 3;
@@ -66,32 +65,28 @@ pub fn library_version() -> Result<String> {
 /// kernel takes.
 pub fn compile(profile: &LinuxSeccomp) -> Result<Filter> {
     let program = program(profile).context("compile the seccomp profile").at("/linux/seccomp")?;
-    Ok(with_program(profile, program))
+    with_program(profile, program)
 }
 
 /// The filter of a profile whose program was compiled earlier.
-pub fn with_program(profile: &LinuxSeccomp, program: Vec<u8>) -> Filter {
-    let flags = flags(profile);
+pub fn with_program(profile: &LinuxSeccomp, program: Vec<u8>) -> Result<Filter> {
+    let flags = flags(profile)?;
     // The words of runc's debug line: its tests read the number.
     log::debug(format!("seccomp filter flags: {flags}"));
-    Filter { program, flags, notifies_sendmsg: notifies(profile, "sendmsg") }
+    Ok(Filter { program, flags, notifies_sendmsg: notifies(profile, "sendmsg") })
 }
 
 /// A profile without `flags` gets SPEC_ALLOW, for speed; an empty list gets none (runc).
-fn flags(profile: &LinuxSeccomp) -> u64 {
-    let bit = |flag: &LinuxSeccompFilterFlag| match flag {
-        LinuxSeccompFilterFlag::SeccompFilterFlagLog => flag::LOG,
-        LinuxSeccompFilterFlag::SeccompFilterFlagSpecAllow => flag::SPEC_ALLOW,
-        LinuxSeccompFilterFlag::SeccompFilterFlagWaitKillableRecv => flag::WAIT_KILLABLE_RECV,
-        // One thread has none to synchronize with.
-        LinuxSeccompFilterFlag::SeccompFilterFlagTsync => 0,
+fn flags(profile: &LinuxSeccomp) -> Result<u64> {
+    let bits = |flags: &[LinuxSeccompFilterFlag]| -> Result<u64> {
+        flags.iter().try_fold(0, |all, flag| Ok(all | meaning(words::FLAGS, *flag)?.set))
     };
     let named = match profile.flags() {
-        Some(flags) => flags.iter().map(bit).fold(0, |all, bit| all | bit),
+        Some(flags) => bits(flags)?,
         None => flag::SPEC_ALLOW,
     };
     let notifies = rules(profile).iter().any(|rule| rule.action() == LinuxSeccompAction::ScmpActNotify);
-    named | if notifies { flag::NEW_LISTENER } else { 0 }
+    Ok(named | if notifies { flag::NEW_LISTENER } else { 0 })
 }
 
 fn notifies(profile: &LinuxSeccomp, call: &str) -> bool {
@@ -104,10 +99,10 @@ fn rules(profile: &LinuxSeccomp) -> &[LinuxSyscall] {
 }
 
 fn program(profile: &LinuxSeccomp) -> Result<Vec<u8>> {
-    let default = action(profile.default_action(), profile.default_errno_ret());
+    let default = action(profile.default_action(), profile.default_errno_ret())?;
     let mut filter = ScmpFilterContext::new(default)?;
     for architecture in profile.architectures().iter().flatten() {
-        filter.add_arch(arch(*architecture)).with_context(|| format!("architecture {architecture}"))?;
+        filter.add_arch(arch(*architecture)?).with_context(|| format!("architecture {architecture}"))?;
     }
     if rules(profile).iter().map(|rule| rule.names().len()).sum::<usize>() > RULES_WORTH_A_TREE {
         filter.set_ctl_optimize(2)?;
@@ -120,12 +115,12 @@ fn program(profile: &LinuxSeccomp) -> Result<Vec<u8>> {
 
 /// One entry: the same action for all its names.
 fn add(filter: &mut ScmpFilterContext, rule: &LinuxSyscall, default: ScmpAction) -> Result<()> {
-    let action = action(rule.action(), rule.errno_ret());
+    let action = action(rule.action(), rule.errno_ret())?;
     if action == default {
         // libseccomp refuses a rule that changes nothing.
         return Ok(());
     }
-    let conditions = conditions(rule.args().as_deref().unwrap_or_default());
+    let conditions = conditions(rule.args().as_deref().unwrap_or_default())?;
     for name in rule.names() {
         let Ok(syscall) = ScmpSyscall::from_name(name) else {
             log::debug(format!("unknown seccomp syscall {name:?} ignored"));
@@ -142,78 +137,42 @@ fn add(filter: &mut ScmpFilterContext, rule: &LinuxSyscall, default: ScmpAction)
 
 /// The alternatives, of each of which all conditions must hold. Conditions on different arguments must hold together;
 /// if two are about the same argument, each is an alternative of its own (runc, since libseccomp takes one a rule).
-fn conditions(args: &[LinuxSeccompArg]) -> Vec<Vec<ScmpArgCompare>> {
+fn conditions(args: &[LinuxSeccompArg]) -> Result<Vec<Vec<ScmpArgCompare>>> {
     let compare = |arg: &LinuxSeccompArg| {
-        let (operator, datum) = operator(arg);
-        ScmpArgCompare::new(u32::try_from(arg.index()).unwrap_or(u32::MAX), operator, datum)
+        let comparing = meaning(words::OPERATORS, arg.op())?;
+        let (operator, datum) = comparing(arg.value(), arg.value_two().unwrap_or(0));
+        Ok(ScmpArgCompare::new(u32::try_from(arg.index()).unwrap_or(u32::MAX), operator, datum))
     };
+    let compared = args.iter().map(compare).collect::<Result<Vec<_>>>()?;
     let mut indexes: Vec<usize> = args.iter().map(LinuxSeccompArg::index).collect();
     indexes.sort_unstable();
     indexes.dedup();
-    match indexes.len() == args.len() {
-        true => vec![args.iter().map(compare).collect()],
-        false => args.iter().map(|arg| vec![compare(arg)]).collect(),
-    }
-}
-
-/// The comparison and what to compare with.
-fn operator(arg: &LinuxSeccompArg) -> (ScmpCompareOp, u64) {
-    let operator = match arg.op() {
-        LinuxSeccompOperator::ScmpCmpNe => ScmpCompareOp::NotEqual,
-        LinuxSeccompOperator::ScmpCmpLt => ScmpCompareOp::Less,
-        LinuxSeccompOperator::ScmpCmpLe => ScmpCompareOp::LessOrEqual,
-        LinuxSeccompOperator::ScmpCmpEq => ScmpCompareOp::Equal,
-        LinuxSeccompOperator::ScmpCmpGe => ScmpCompareOp::GreaterEqual,
-        LinuxSeccompOperator::ScmpCmpGt => ScmpCompareOp::Greater,
-        LinuxSeccompOperator::ScmpCmpMaskedEq => {
-            return (ScmpCompareOp::MaskedEqual(arg.value()), arg.value_two().unwrap_or(0));
-        }
-    };
-    (operator, arg.value())
+    Ok(match indexes.len() == args.len() {
+        true => vec![compared],
+        false => compared.into_iter().map(|condition| vec![condition]).collect(),
+    })
 }
 
 /// The kernel keeps 16 bits of what an action carries.
-fn action(action: LinuxSeccompAction, errno: Option<u32>) -> ScmpAction {
+fn action(action: LinuxSeccompAction, errno: Option<u32>) -> Result<ScmpAction> {
     let carried = (errno.unwrap_or(DEFAULT_ERRNO) & 0xffff) as u16;
-    match action {
-        LinuxSeccompAction::ScmpActKill | LinuxSeccompAction::ScmpActKillThread => ScmpAction::KillThread,
-        LinuxSeccompAction::ScmpActKillProcess => ScmpAction::KillProcess,
-        LinuxSeccompAction::ScmpActTrap => ScmpAction::Trap,
-        LinuxSeccompAction::ScmpActErrno => ScmpAction::Errno(i32::from(carried)),
-        LinuxSeccompAction::ScmpActNotify => ScmpAction::Notify,
-        LinuxSeccompAction::ScmpActTrace => ScmpAction::Trace(carried),
-        LinuxSeccompAction::ScmpActLog => ScmpAction::Log,
-        LinuxSeccompAction::ScmpActAllow => ScmpAction::Allow,
-    }
+    Ok(meaning(words::ACTIONS, action)?(carried))
 }
 
-fn arch(arch: Arch) -> ScmpArch {
-    match arch {
-        Arch::ScmpArchNative => ScmpArch::Native,
-        Arch::ScmpArchX86 => ScmpArch::X86,
-        Arch::ScmpArchX86_64 => ScmpArch::X8664,
-        Arch::ScmpArchX32 => ScmpArch::X32,
-        Arch::ScmpArchArm => ScmpArch::Arm,
-        Arch::ScmpArchAarch64 => ScmpArch::Aarch64,
-        Arch::ScmpArchMips => ScmpArch::Mips,
-        Arch::ScmpArchMips64 => ScmpArch::Mips64,
-        Arch::ScmpArchMips64n32 => ScmpArch::Mips64N32,
-        Arch::ScmpArchMipsel => ScmpArch::Mipsel,
-        Arch::ScmpArchMipsel64 => ScmpArch::Mipsel64,
-        Arch::ScmpArchMipsel64n32 => ScmpArch::Mipsel64N32,
-        Arch::ScmpArchPpc => ScmpArch::Ppc,
-        Arch::ScmpArchPpc64 => ScmpArch::Ppc64,
-        Arch::ScmpArchPpc64le => ScmpArch::Ppc64Le,
-        Arch::ScmpArchS390 => ScmpArch::S390,
-        Arch::ScmpArchS390x => ScmpArch::S390X,
-        Arch::ScmpArchParisc => ScmpArch::Parisc,
-        Arch::ScmpArchParisc64 => ScmpArch::Parisc64,
-        Arch::ScmpArchRiscv64 => ScmpArch::Riscv64,
-        Arch::ScmpArchLoongarch64 => ScmpArch::Loongarch64,
-        Arch::ScmpArchM68k => ScmpArch::M68k,
-        Arch::ScmpArchSh => ScmpArch::Sh,
-        Arch::ScmpArchSheb => ScmpArch::Sheb,
+fn arch(arch: Arch) -> Result<ScmpArch> {
+    Ok(*meaning(words::ARCHITECTURES, arch)?)
+}
+
+/// Refuses a profile that names a system call that this machine does not know, for callers who want that
+/// (`annotations::FAIL_UNKNOWN_SYSCALL`).
+pub fn refuse_unknown(profile: &LinuxSeccomp) -> Result<()> {
+    for (index, rule) in rules(profile).iter().enumerate() {
+        if let Some(name) = rule.names().iter().find(|name| ScmpSyscall::from_name(name).is_err()) {
+            let text = format!("unknown system call {name:?} in the seccomp profile");
+            return Err(Error::new(Code::InvalidConfig, text).at(format!("/linux/seccomp/syscalls/{index}")));
+        }
     }
+    Ok(())
 }
 
 /// libseccomp 2.5 writes programs to descriptors only.
@@ -238,6 +197,7 @@ fn checked(program: Vec<u8>) -> Result<Vec<u8>> {
 }
 
 mod unknown;
+pub mod words;
 
 #[cfg(fuzzing)]
 pub mod fuzzing;

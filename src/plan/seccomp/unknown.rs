@@ -71,12 +71,10 @@ impl Family {
 
 /// The profile's architectures, and our own in any case: libseccomp adds that too.
 fn families(profile: &LinuxSeccomp) -> Result<Vec<Family>> {
-    let named = profile.architectures().iter().flatten().map(|named| match arch(*named) {
-        ScmpArch::Native => ScmpArch::native(),
-        other => other,
-    });
+    let named = profile.architectures().iter().flatten().map(|named| arch(*named));
     let mut families: Vec<Family> = Vec::new();
-    for architecture in named.chain([ScmpArch::native()]) {
+    for architecture in named.chain([Ok(ScmpArch::native())]) {
+        let architecture = architecture?;
         let (audit, newest) = (audit(architecture), newest(profile, architecture));
         let index = families.iter().position(|family| family.audit == audit).unwrap_or_else(|| {
             families.push(Family { audit, newest: None, newest_x32: None });

@@ -11,7 +11,7 @@ pub use attributes::{
 };
 pub use executable::resolve_executable;
 pub use identity::{change_directory, enter_cwd_early, set_capabilities, set_credentials};
-pub use run::{close_rest, environment, execute, first_private_fd, load_seccomp};
+pub use run::{close_rest, environment, execute, first_private_fd, let_user_in, load_seccomp};
 
 use crate::plan::{Action, Command, Step};
 

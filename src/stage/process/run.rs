@@ -10,7 +10,7 @@ use super::command;
 use super::executable::find_home;
 use super::identity::{hold_cwd, may_set_groups};
 use crate::fail;
-use crate::linux::{fd, process, seccomp, signal};
+use crate::linux::{environment, fd, process, seccomp, signal};
 use crate::plan::{Command, Step};
 use crate::report::{Code, Context as _, Error, Result, log};
 use crate::stage::context::{Context, Gate};
@@ -23,12 +23,7 @@ pub fn load_seccomp(context: &mut Context, steps: &[Step]) -> Result<()> {
     let Some(filter) = context.prepared.filter.take() else {
         fail!(Code::Internal, "the seccomp filter was not compiled");
     };
-    find_home(context, steps);
-    hold_cwd(context, steps);
-    if context.user_namespace {
-        may_set_groups(context)?;
-    }
-    close_before_filter(context, steps)?;
+    let_go(context, steps)?;
     let listener = seccomp::install(&filter.program, filter.flags).context("load the seccomp filter")?;
     context.filtered = true;
     match listener {
@@ -38,9 +33,27 @@ pub fn load_seccomp(context: &mut Context, steps: &[Step]) -> Result<()> {
     }
 }
 
-/// Closes what no step after the filter needs.
-fn close_before_filter(context: &Context, steps: &[Step]) -> Result<()> {
+/// Does what takes descriptors of the host or newer calls, and closes what no later step needs.
+fn let_go(context: &mut Context, steps: &[Step]) -> Result<()> {
+    find_home(context, steps);
+    hold_cwd(context, steps);
+    if context.user_namespace {
+        may_set_groups(context)?;
+    }
     fd::close_from(first_private_fd(steps), &held(context)).context("close descriptors")
+}
+
+/// Lets the container's user look into this process, when there is nothing of the host left to see in it: who may look
+/// may also take its descriptors.
+///
+/// What the kernel keeps a user from by a process that is not dumpable is not only to trace it, but to join its
+/// namespaces (`man 2 ptrace`, PTRACE_MODE_READ), unless its program was executed in the user's own namespace.
+pub fn let_user_in(context: &mut Context, steps: &[Step]) -> Result<()> {
+    if !context.filtered {
+        let_go(context, steps)?;
+    }
+    environment::erase();
+    process::set_dumpable(true).context("become dumpable")
 }
 
 /// Closes the little that the filter found open, but for the gate: one by one, since it may not allow close_range.

@@ -163,3 +163,20 @@ fn the_kind_of_a_mount_label_is_one_that_the_kernel_has() {
                  [/annotations/run.oci.mount_context_type]";
     check(&[(annotation("rootcontext"), None), (annotation("moon"), Some(words))]);
 }
+
+#[test]
+fn annotations_of_other_runtimes_are_refused_where_passing_them_over_would_deceive() {
+    use crate::bundle::annotations::{Fate, TABLE};
+    for (name, fate) in TABLE {
+        // What is honoured has a test of its own.
+        let expected = match fate {
+            Fate::Honoured => continue,
+            Fate::Ignored(_) => None,
+            Fate::Refused(reason) => {
+                Some(format!("annotation {name} is not supported: {reason} [/annotations/{name}]"))
+            }
+        };
+        check(&[(json!({"annotations": {name: "x"}}), expected.as_deref())]);
+    }
+    check(&[(json!({"annotations": {"com.example.anything": "x", "run.oci.unheard": "x"}}), None)]);
+}

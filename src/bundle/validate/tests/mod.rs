@@ -1,5 +1,6 @@
 //! Changes to a valid config, and what is found in each.
 
+mod document;
 mod files;
 mod kernel;
 mod process;

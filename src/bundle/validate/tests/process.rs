@@ -124,7 +124,7 @@ fn a_label_needs_its_security_module() {
 
 #[test]
 fn hooks_have_an_absolute_path_and_time() {
-    for kind in crate::bundle::features::hooks() {
+    for (kind, _) in crate::bundle::hooks::KINDS {
         let hook = |hook: Value| json!({"hooks": {*kind: [{"path": "/bin/true", "timeout": 1}, hook]}});
         let path = format!("hook path \"true\" is not absolute [/hooks/{kind}/1/path]");
         let time = format!("hook timeout must be greater than zero [/hooks/{kind}/1/timeout]");
