@@ -72,7 +72,9 @@ fn statistics_are_those_of_the_kernels_files() -> Outcome {
     assert_eq!(data["memory"]["usage"]["limit"], 33_554_432);
     // Together with memory, as on v1.
     assert_eq!(data["memory"]["swap"]["limit"], 50_331_648);
-    assert!(data["memory"]["raw"]["anon"].as_u64() > Some(0), "{data}");
+    assert!(data["memory"]["usage"]["usage"].as_u64() > Some(0), "{data}");
+    // The kernel adds up few pages late: 0 may be right.
+    assert!(data["memory"]["raw"]["anon"].is_u64(), "{data}");
     assert!(data["cpu"]["usage"]["total"].as_u64() > Some(0), "{data}");
     // Pressure is told where the kernel measures it.
     for (part, file) in [("cpu", "cpu.pressure"), ("memory", "memory.pressure"), ("blkio", "io.pressure")] {
