@@ -13,6 +13,7 @@ TEST_PACKAGES := busybox-static strace mmdebstrap debian-archive-keyring procps 
 BENCH_PACKAGES := python3 runc crun busybox-static linux-libc-dev util-linux
 FUZZ_SECONDS ?= 10
 SOAK_SECONDS ?= 3600
+AT_ONCE ?= 2
 # Where cargo-deb is found or made.
 TOOLS := target/tools
 CLIENTS := docker containerd cri podman buildah lxcfs errors
@@ -20,7 +21,7 @@ MAN := $(DESTDIR)$(PREFIX)/share/man/man8
 SHARE := $(DESTDIR)$(PREFIX)/share
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: build demo examples bench docs deb test test-release test-races test-older-kernel fuzz test-guest $(CLIENTS:%=test-%) test-clients test-kubernetes test-deb soak lint install clean help
+.PHONY: build demo examples bench docs deb test test-release test-races test-older-kernel fuzz test-guest test-guest-all $(CLIENTS:%=test-%) test-clients test-kubernetes test-deb soak lint install clean help
 
 build: ## build the release binary
 	@integration/packages $(BUILD_PACKAGES)
@@ -74,12 +75,16 @@ fuzz: ## fuzz every target for FUZZ_SECONDS each
 	@integration/packages $(BUILD_PACKAGES) g++
 	fuzz/run $(FUZZ_SECONDS)
 
-test-guest: ## run the cgroup tests in a guest with cgroup v2 and systemd (QEMU; minutes)
+test-guest: ## run something of each kind in a guest with cgroup v2 alone and systemd (QEMU; ten minutes)
 	@$(AS_ROOT) integration/guest/run
+
+test-guest-all: ## run there all that cgroups, systemd and AppArmor have a say in
+	@$(AS_ROOT) integration/guest/run --all
 
 $(CLIENTS:%=test-%): test-%:
 	@integration/packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
 	@$(AS_ROOT) integration/debian-rootfs
+	@$(AS_ROOT) integration/criu
 	cargo build --quiet
 	$(AS_ROOT) integration/clients/test $*
 
@@ -94,11 +99,12 @@ test-kubernetes: ## bring up a Kubernetes node and run pods on trug (by hand: it
 	$(AS_ROOT) integration/clients/kubernetes/build
 	$(AS_ROOT) integration/clients/test kubernetes
 
-test-clients: ## run real clients: each of test-docker -containerd -cri -podman -buildah -lxcfs -errors
+test-clients: ## run real clients, AT_ONCE (2) of them: each of test-docker -containerd -cri -podman -buildah -lxcfs -errors
 	@integration/packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
 	@$(AS_ROOT) integration/debian-rootfs
+	@$(AS_ROOT) integration/criu
 	cargo build --quiet
-	$(AS_ROOT) integration/clients/test $(CLIENTS)
+	$(AS_ROOT) env AT_ONCE=$(AT_ONCE) integration/clients/test $(CLIENTS)
 
 test-deb: deb ## install, run and remove the Debian package in a tree of its own
 	@$(AS_ROOT) integration/clients/test-deb target/debian-package/trug_*.deb
