@@ -20,7 +20,7 @@ not_a_program() {
 		both "$1" "${BROKEN[@]}" busybox "$file"
 		equals "exec /broken/$wrong" "$trug"
 		equals "exec /broken/$wrong" "$runc"
-		contains "$trug_status $runc_status" "255 255, 255 1"
+		contains "$trug_status $runc_status" "255 255, 255 1, 1 1"
 	done
 }
 
