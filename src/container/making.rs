@@ -398,11 +398,8 @@ impl Work {
     }
 
     fn make_resctrl_group(&mut self, blueprint: &Blueprint) -> Result<()> {
-        let Some(config) = &blueprint.plan.cgroup.intel_rdt else { return Ok(()) };
-        let resctrl = intel_rdt::mounted(&blueprint.proc)?;
-        let group = intel_rdt::Group::of(config, self.container.id(), &resctrl)?;
-        self.container.record_resctrl(&group)?;
-        self.resctrl.insert(group).make()
+        self.resctrl = record_resctrl_group(&self.container, blueprint)?;
+        self.resctrl.as_ref().map_or(Ok(()), intel_rdt::Group::make)
     }
 
     /// Init's fifo, where `start` is another command's.
@@ -542,6 +539,18 @@ impl Work {
             _ => error,
         }
     }
+}
+
+/// The resctrl group that the config asks for, if any: on record, and to be made.
+pub fn record_resctrl_group(
+    container: &Container,
+    blueprint: &Blueprint,
+) -> Result<Option<intel_rdt::Group>> {
+    let Some(config) = &blueprint.plan.cgroup.intel_rdt else { return Ok(None) };
+    let resctrl = intel_rdt::mounted(&blueprint.proc)?;
+    let group = intel_rdt::Group::of(config, container.id(), &resctrl)?;
+    container.record_resctrl(&group)?;
+    Ok(Some(group))
 }
 
 /// Kills what is left in it, and removes it.

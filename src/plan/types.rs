@@ -3,7 +3,7 @@
 //! A plan holds decisions, never descriptors and never a snapshot of the container's files: a path
 //! inside the root filesystem is resolved by its step, inside the root, when the step runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Hook, LinuxIntelRdt, LinuxResources, Scheduler};
 use serde::Serialize;
@@ -72,6 +72,13 @@ impl Plan {
     /// The container is in another user namespace than the caller.
     pub fn has_user_namespace(&self) -> bool {
         self.new_namespaces.contains(&Kind::User) || self.joins(Kind::User)
+    }
+
+    /// root.readonly.
+    pub fn has_read_only_root(&self) -> bool {
+        let is_root =
+            |action: &Action| matches!(action, Action::RemountReadonly { path } if path == Path::new("/"));
+        self.steps.iter().any(|step| is_root(&step.action))
     }
 
     /// Whether a process must stand between (`stage/bridge.rs`): clone3 makes a new user namespace before all else,
