@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::fstat;
-use nix::sys::statfs::fstatfs;
+use nix::sys::statfs::{FsType, fstatfs};
 use nix::unistd::Pid;
 
 use super::syscall::{descriptor, done, over_interrupts};
@@ -35,12 +35,12 @@ pub fn open(pid: Pid) -> Result<OwnedFd> {
 }
 
 /// PID_FS_MAGIC (linux/magic.h), Linux 6.9.
-const PID_FS_MAGIC: i64 = 0x5049_4446;
+const PID_FS_MAGIC: FsType = FsType(0x5049_4446);
 
 /// The number of the process on pidfs: of all processes since the boot it alone has it. None where descriptors of
 /// processes are not on pidfs yet, before Linux 6.9, and all look the same.
 pub fn unique_inode(pidfd: BorrowedFd) -> Result<Option<u64>> {
-    let on_pidfs = i64::from(fstatfs(pidfd)?.filesystem_type().0) == PID_FS_MAGIC;
+    let on_pidfs = fstatfs(pidfd)?.filesystem_type() == PID_FS_MAGIC;
     Ok(if on_pidfs { Some(fstat(pidfd)?.st_ino) } else { None })
 }
 
