@@ -13,6 +13,7 @@ TEST_PACKAGES := busybox-static strace mmdebstrap debian-archive-keyring procps 
 BENCH_PACKAGES := python3 runc crun busybox-static linux-libc-dev util-linux
 FUZZ_SECONDS ?= 10
 SOAK_SECONDS ?= 3600
+AT_ONCE ?= 2
 # Where cargo-deb is found or made.
 TOOLS := target/tools
 CLIENTS := docker containerd cri podman buildah lxcfs errors
@@ -80,6 +81,7 @@ test-guest: ## run the cgroup tests in a guest with cgroup v2 and systemd (QEMU;
 $(CLIENTS:%=test-%): test-%:
 	@integration/packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
 	@$(AS_ROOT) integration/debian-rootfs
+	@$(AS_ROOT) integration/criu
 	cargo build --quiet
 	$(AS_ROOT) integration/clients/test $*
 
@@ -94,11 +96,12 @@ test-kubernetes: ## bring up a Kubernetes node and run pods on trug (by hand: it
 	$(AS_ROOT) integration/clients/kubernetes/build
 	$(AS_ROOT) integration/clients/test kubernetes
 
-test-clients: ## run real clients: each of test-docker -containerd -cri -podman -buildah -lxcfs -errors
+test-clients: ## run real clients, AT_ONCE (2) of them: each of test-docker -containerd -cri -podman -buildah -lxcfs -errors
 	@integration/packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
 	@$(AS_ROOT) integration/debian-rootfs
+	@$(AS_ROOT) integration/criu
 	cargo build --quiet
-	$(AS_ROOT) integration/clients/test $(CLIENTS)
+	$(AS_ROOT) env AT_ONCE=$(AT_ONCE) integration/clients/test $(CLIENTS)
 
 test-deb: deb ## install, run and remove the Debian package in a tree of its own
 	@$(AS_ROOT) integration/clients/test-deb target/debian-package/trug_*.deb

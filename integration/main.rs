@@ -24,6 +24,7 @@ mod hardening;
 mod hooks;
 mod identity;
 mod lifecycle;
+mod limits;
 mod list;
 mod log;
 mod masks;

@@ -74,3 +74,16 @@ pub fn command_on(container: &Container, command: &str, images: &Path, flags: &[
     let words = [command, "--image-path", &images].into_iter().chain(flags.iter().copied());
     container.runtime(words.chain([container.id.as_str()])).env("PATH", criu::path()).output()
 }
+
+/// A directory of the host, in the container under the same name, with a fifo `answer` in it: the program's first
+/// argument. CRIU finds an outer socket again by the name that it has outside.
+pub fn bell(container: &Container) -> Result<Fifo> {
+    let place = container.path("bell");
+    std::fs::create_dir(&place)?;
+    let text = place.to_string_lossy().into_owned();
+    container.edit(|config| {
+        config.mount(&text, "bind", &text, &["bind"]);
+        config.push("/process/args", text.clone().into());
+    })?;
+    Fifo::make(&place.join("answer"))
+}

@@ -1,10 +1,12 @@
 //! What cannot be saved or restored: one sentence says why, and all is as it was.
 
 use std::fs;
+use std::path::Path;
 
 use super::counter::Counter;
-use super::with_criu;
-use crate::support::{Container, Outcome, criu};
+use super::stand_in::{Deed, StandIn};
+use super::{with_criu, with_stand_in};
+use crate::support::{Container, Outcome, criu, program, skip};
 
 #[test]
 fn without_criu_the_error_says_how_to_get_it() -> Outcome {
@@ -145,5 +147,133 @@ fn a_stream_that_was_a_file_must_be_one_again() -> Outcome {
         assert_eq!(piped.wait()?.code(), Some(1));
         assert_eq!(counter.container.leftovers()?, Vec::<String>::new());
         Ok(())
+    })
+}
+
+#[test]
+fn an_old_criu_is_named_with_what_it_takes() -> Outcome {
+    with_stand_in(|| {
+        let container = Container::new()?;
+        container.detach()?;
+        let old = StandIn::of_version(&container, 3, Deed::Fails)?;
+        old.command(&container, "checkpoint", &[])?.fails(1, "criu 3.0 is too old").fails(1, "3.16");
+        assert_eq!(container.status()?, "running");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_criu_that_dies_or_babbles_leaves_a_container_running_and_a_restore_nothing() -> Outcome {
+    with_stand_in(|| {
+        let cases = [
+            (Deed::Fails, "ENOMEM"),
+            (Deed::Dies, "criu ended without an answer"),
+            (Deed::Babbles, "read criu's answer"),
+            (Deed::Floods, "read criu's answer"),
+        ];
+        for (deed, text) in cases {
+            let container = Container::new()?;
+            container.detach()?;
+            let stand_in = StandIn::new(&container, deed)?;
+            stand_in.command(&container, "checkpoint", &[])?.fails(1, "criu failed to dump").fails(1, text);
+            assert_eq!(container.status()?, "running");
+            container.stop()?;
+            container.delete()?.ok();
+            let failed = stand_in.command(&container, "restore", &["--detach"])?;
+            failed.fails(1, "criu failed to restore").fails(1, text);
+            assert_eq!(container.leftovers()?, Vec::<String>::new());
+        }
+        Ok(())
+    })
+}
+
+/// As it has been seen to do for a process that it had killed itself.
+#[test]
+fn a_criu_that_never_lets_go_of_a_restored_container_is_given_up() -> Outcome {
+    with_stand_in(|| {
+        if std::env::var_os("TRUG_LONG").is_none() {
+            return skip("it takes half a minute: TRUG_LONG=1 TRUG_TEST_DEADLINE=60");
+        }
+        let container = Container::new()?;
+        fs::create_dir(container.path("images"))?;
+        fs::write(container.path("images/descriptors.json"), "[\"\",\"\",\"\"]")?;
+        let stand_in = StandIn::new(&container, Deed::Hangs)?;
+        let given_up = stand_in.command(&container, "restore", &["--detach"])?;
+        given_up.fails(1, "criu has not let go of the container for 30 seconds");
+        assert_eq!(container.leftovers()?, Vec::<String>::new());
+        Ok(())
+    })
+}
+
+/// CRIU's own hook at the time when all processes stand still and none has been touched.
+#[test]
+fn a_criu_that_is_killed_in_the_middle_leaves_the_container_running() -> Outcome {
+    with_criu(|| {
+        let mut counter = Counter::new(|_| {})?;
+        let (script, file) = (counter.container.path("script"), counter.container.path("criu.conf"));
+        let kill = "#!/bin/sh\n[ \"$CRTOOLS_SCRIPT_ACTION\" != pre-dump ] || kill -9 $PPID\n";
+        program::script(&script, kill)?;
+        fs::write(&file, format!("action-script={}\n", script.display()))?;
+        counter.container.edit(|config| {
+            config["annotations"] = serde_json::json!({"org.criu.config": file.to_string_lossy()});
+        })?;
+        counter.container.detach()?;
+        counter.counts(1)?;
+        counter.checkpoint(&[])?.fails(1, "criu failed to dump");
+        assert_eq!(counter.container.status()?, "running");
+        counter.counts(2)?;
+        // Nothing of it is in the way of the next.
+        fs::write(&file, "")?;
+        counter.checkpoint(&[])?.ok();
+        counter.restore(&[])?.ok();
+        counter.counts(3)
+    })
+}
+
+#[test]
+fn a_paused_container_is_paused_after_a_failed_dump() -> Outcome {
+    with_criu(|| {
+        let mut counter = Counter::new(|_| {})?;
+        counter.container.detach()?;
+        counter.counts(1)?;
+        counter.container.command(&["pause"])?.ok();
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+        counter.checkpoint(&["--page-server", &nobody])?.fails(1, "criu failed to dump: ");
+        assert_eq!(counter.container.status()?, "paused");
+        counter.container.command(&["resume"])?.ok();
+        counter.counts(2)
+    })
+}
+
+#[test]
+fn a_security_module_that_is_not_there_is_named() -> Outcome {
+    if Path::new("/sys/kernel/security/apparmor").exists() {
+        return skip("this kernel has AppArmor");
+    }
+    with_criu(|| {
+        let mut counter = Counter::new(|_| {})?;
+        counter.container.detach()?;
+        counter.counts(1)?;
+        counter.checkpoint(&[])?.ok();
+        let failed = counter.restore(&["--lsm-profile", "apparmor:web"])?;
+        failed.fails(1, "criu failed to restore: ").fails(1, "apparmor");
+        assert_eq!(counter.container.leftovers()?, Vec::<String>::new());
+        counter.restore(&["--lsm-profile", "web"])?.fails(1, "invalid argument web for --lsm-profile");
+        counter.restore(&[])?.ok();
+        counter.counts(2)
+    })
+}
+
+#[test]
+fn a_cgroup_that_is_there_is_refused_where_cgroups_are_restored_strictly() -> Outcome {
+    with_criu(|| {
+        let mut counter = Counter::new(|_| {})?;
+        counter.container.detach()?;
+        counter.counts(1)?;
+        counter.checkpoint(&["--manage-cgroups-mode", "strict"])?.ok();
+        counter.restore(&["--manage-cgroups-mode", "strict"])?.fails(1, "criu failed to restore: cg: ");
+        assert_eq!(counter.container.leftovers()?, Vec::<String>::new());
+        counter.restore(&[])?.ok();
+        counter.counts(2)
     })
 }

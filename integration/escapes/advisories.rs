@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::Outcome;
+use crate::support::{Outcome, skip};
 
 /// Of runc and libcontainer.
 const RUNC: [&str; 29] = [
@@ -89,6 +89,9 @@ const NEIGHBOURS: [&str; 25] = [
 #[test]
 fn every_advisory_has_a_test_of_its_name() -> Outcome {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("integration/escapes");
+    if !folder.exists() {
+        return skip("the suite is not run where its sources are");
+    }
     let mut names = String::new();
     for file in fs::read_dir(folder)? {
         let text = fs::read_to_string(file?.path())?;

@@ -29,7 +29,10 @@ fn command(container: &Container, command: &str, flags: &[&str]) -> Result<Outpu
 
 /// `secret`, of the host, at `/one` to read; `data` at `/two` to write; where these are the image's symlinks.
 fn with_symlinks(one: &str, two: &str) -> Result<(Container, Canary)> {
-    let container = Container::with(|_| {})?;
+    // A sleep may be cut short by a checkpoint.
+    let container = Container::with(|config| {
+        config.shell("while :; do sleep 1000; done");
+    })?;
     let canary = Canary::new(&container)?;
     let (secret, data) = (canary.text(), container.path("data"));
     fs::create_dir(&data)?;
@@ -104,6 +107,89 @@ fn t_criu_descriptors_json_names_pipes_and_files_and_nothing_else() -> Outcome {
     })
 }
 
+/// Symlinks in the way of what CRIU writes by well-known names, put there before or while it runs: it must not know.
+#[test]
+fn t_criu_nothing_is_written_through_a_symlink_in_a_directory_of_images_or_logs() -> Outcome {
+    with_criu(|| {
+        // Not a sleep, which a failed dump can cut short: the kernel cannot restart it for CRIU.
+        let container = Container::with(|config| {
+            config.shell("read line < /never");
+        })?;
+        let _never = container.fifo("never")?;
+        let canary = Canary::new(&container)?;
+        let victim = format!("{}/secret", canary.text());
+        let (work, configuration) = (container.path("work"), container.path("criu.conf"));
+        fs::create_dir(&work)?;
+        fs::create_dir(images(&container))?;
+        // A log under a name that trug does not know of, as one that is put there once trug has looked.
+        fs::write(&configuration, "log-file=mine.log\n")?;
+        container.edit(|config| {
+            config["annotations"] = serde_json::json!({"org.criu.config": configuration.to_string_lossy()});
+        })?;
+        container.detach()?;
+        let work = work.to_string_lossy().into_owned();
+        let link = Path::new(&work).join("mine.log");
+        symlink(&victim, &link)?;
+        command(&container, "checkpoint", &["--work-path", &work])?.fails(1, "criu failed to dump");
+        canary.is_untouched()?;
+        fs::remove_file(link)?;
+        fs::write(&configuration, "")?;
+        for name in ["dump.log", "stats-dump"] {
+            symlink(&victim, Path::new(&work).join(name))?;
+        }
+        let link = images(&container).join("pages-1.img");
+        symlink(&victim, &link)?;
+        command(&container, "checkpoint", &["--work-path", &work])?.fails(1, "pages-1.img");
+        canary.is_untouched()?;
+        assert_eq!(container.status()?, "running");
+        fs::remove_file(link)?;
+        command(&container, "checkpoint", &["--work-path", &work])?.ok();
+        symlink(&victim, Path::new(&work).join("restore.log"))?;
+        command(&container, "restore", &["--detach", "--work-path", &work])?.ok();
+        canary.is_untouched()
+    })
+}
+
+#[test]
+fn t_criu_a_directory_of_images_is_no_symlink() -> Outcome {
+    with_criu(|| {
+        let container = Container::new()?;
+        let canary = Canary::new(&container)?;
+        container.detach()?;
+        symlink(canary.text(), images(&container))?;
+        command(&container, "checkpoint", &[])?.fails(1, "it is a symlink");
+        command(&container, "checkpoint", &["--work-path", &canary.text()])?.fails(1, "it is a symlink");
+        assert_eq!(container.status()?, "running");
+        canary.is_untouched()
+    })
+}
+
+#[test]
+fn t_criu_an_archive_s_images_are_files() -> Outcome {
+    with_criu(|| {
+        let (container, canary) = with_symlinks("/real1", "/real2")?;
+        container.detach()?;
+        command(&container, "checkpoint", &[])?.ok();
+        let pages = images(&container).join("pages-1.img");
+        let good = container.path("good");
+        fs::rename(&pages, &good)?;
+        // A file of the host, which the container would find in its memory.
+        symlink(&good, &pages)?;
+        command(&container, "restore", &["--detach"])?.fails(1, "is not a file");
+        fs::remove_file(&pages)?;
+        rustix::fs::mknodat(rustix::fs::CWD, &pages, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)?;
+        command(&container, "restore", &["--detach"])?.fails(1, "is not a file");
+        fs::remove_file(&pages)?;
+        fs::rename(good, &pages)?;
+        symlink("/etc", images(&container).join("parent"))?;
+        command(&container, "restore", &["--detach"])?.fails(1, "which is not relative");
+        fs::remove_file(images(&container).join("parent"))?;
+        assert_eq!(container.leftovers()?, Vec::<String>::new());
+        command(&container, "restore", &["--detach"])?.ok();
+        canary.is_untouched()
+    })
+}
+
 #[test]
 fn cve_2026_53492_53489_and_go_2026_6791_containerd_an_archive_cannot_make_a_read_only_bind_writable()
 -> Outcome {
@@ -116,6 +202,22 @@ fn cve_2026_53492_53489_and_go_2026_6791_containerd_an_archive_cannot_make_a_rea
             .fails(1, "writable, which config.json has as read-only");
         assert_eq!(container.leftovers()?, Vec::<String>::new());
         canary.is_untouched()
+    })
+}
+
+#[test]
+fn t_criu_an_archive_cannot_make_a_read_only_root_writable() -> Outcome {
+    with_criu(|| {
+        let container = Container::with(|config| {
+            config["root"]["readonly"] = true.into();
+        })?;
+        container.detach()?;
+        command(&container, "checkpoint", &[])?.ok();
+        make_writable(&images(&container), "/")?;
+        command(&container, "restore", &["--detach"])?
+            .fails(1, "writable, which config.json has as read-only");
+        assert_eq!(container.leftovers()?, Vec::<String>::new());
+        Ok(())
     })
 }
 

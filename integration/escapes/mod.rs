@@ -27,6 +27,7 @@ mod masks;
 mod mounts;
 mod neighbours;
 mod proc;
+mod program_entry;
 mod program_file;
 mod races;
 mod seccomp;

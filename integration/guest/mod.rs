@@ -1,9 +1,9 @@
 //! What needs a machine with cgroup v2 alone, and with systemd: `make test-guest` has one. Elsewhere these tests are
 //! skipped, or run as far as the machine allows.
 
+mod apparmor;
 mod delegation;
 mod devices;
-mod limits;
 mod many;
 mod memory;
 mod nested;

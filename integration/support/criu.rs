@@ -1,5 +1,6 @@
 //! The criu that works here: `integration/criu` has made it, or the machine has it.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -18,16 +19,31 @@ pub fn path() -> String {
     }
 }
 
-/// Why no checkpoint can be made here, if so. Asked of criu once.
+/// Why no checkpoint can be made here, if so. Asked of criu once; which one it is, is told then, past libtest's capture.
 pub fn lacks() -> Option<&'static str> {
     static WORKS: OnceLock<bool> = OnceLock::new();
-    let works = *WORKS.get_or_init(|| run(&["check"]));
+    let works = *WORKS.get_or_init(|| {
+        let works = run(&["check"]);
+        if works {
+            // Nobody need be there to read it.
+            let _ = writeln!(std::io::stderr(), "criu: {}", version());
+        }
+        works
+    });
     (!works).then_some("there is no criu that works with this kernel (see integration/criu)")
 }
 
 /// Whether it finds a feature in this kernel (`criu check --feature`).
 pub fn has(feature: &str) -> bool {
     run(&["check", "--feature", feature])
+}
+
+/// `4.2.1`, and the first places that it is looked for in.
+fn version() -> String {
+    let output = Command::new("criu").arg("--version").env("PATH", path()).stderr(Stdio::null()).output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let first = text.lines().next().unwrap_or_default().trim_start_matches("Version: ").to_string();
+    format!("{first}, by PATH={}", path())
 }
 
 fn run(arguments: &[&str]) -> bool {

@@ -66,7 +66,8 @@ fn read_config(directory: &Path) -> Result<Vec<u8>> {
 }
 
 fn read(file: File, path: &Path) -> Result<Vec<u8>> {
-    let mut content = Vec::new();
+    // In one piece, as a rule.
+    let mut content = Vec::with_capacity(16 << 10);
     file.take(LIMIT + 1)
         .read_to_end(&mut content)
         .with_context(|| format!("read {path:?}"))

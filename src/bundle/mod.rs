@@ -10,7 +10,7 @@ pub mod load;
 mod locate;
 mod mend;
 pub mod mount_options;
-mod names;
+pub mod names;
 pub mod namespaces;
 pub mod number_list;
 #[cfg(test)]

@@ -172,6 +172,12 @@ pub fn are_in_doubt(raw: &[u8]) -> bool {
     false
 }
 
+/// Whether a text of JSON may have a member of this name, in any case and however it is escaped. May say so of one that
+/// has not; never the other way round.
+pub fn mentions(raw: &[u8], name: &str) -> bool {
+    raw.contains(&b'\\') || raw.windows(name.len()).any(|window| window.eq_ignore_ascii_case(name.as_bytes()))
+}
+
 /// What is between the next two quotation marks, and what comes after them; None where there are no more.
 fn next_string(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let start = text.iter().position(|byte| *byte == b'"')? + 1;
@@ -268,6 +274,20 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(are_in_doubt(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_mentions_what_it_may_have_as_a_member() {
+        for (text, expected) in [
+            (r#"{"hooks": {"poststop": []}}"#, true),
+            (r#"{"hooks": {"PostStop": []}}"#, true),
+            (r#"{"hooks": {"post\u0073top": []}}"#, true),
+            (r#"{"hooks": {"poststart": []}}"#, false),
+            (r#"{}"#, false),
+            ("", false),
+        ] {
+            assert_eq!(mentions(text.as_bytes(), "poststop"), expected, "{text}");
         }
     }
 

@@ -19,6 +19,8 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fstatat, mkdirat};
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, fstatfs};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
+use crate::linux;
+
 /// More than any cgroup file holds: `cgroup.procs` of 4 million processes is about 32 MiB.
 const READ_LIMIT: u64 = 64 << 20;
 
@@ -124,10 +126,18 @@ impl Directory {
 
     /// One of its files. EINVAL for a name that is not one component.
     pub fn open_file(&self, name: &str, flags: OFlag) -> Result<OwnedFd> {
-        if name.is_empty() || name.contains('/') {
-            return Err(Errno::EINVAL);
-        }
+        require_one_component(name)?;
         open_beneath(self, Path::new(name), flags)
+    }
+
+    /// The one short line of a file of a directory below, which is not opened itself. Answers as `read`.
+    pub fn read_line_below(&self, below: &Path, name: &str) -> Result<String> {
+        require_one_component(name)?;
+        let file = open_beneath(self, &below.join(name), OFlag::O_RDONLY)?;
+        // The kernel makes the line whole for the first read that has room for it.
+        let mut line = [0; 64];
+        let count = linux::fd::read(file.as_fd(), &mut line)?;
+        Ok(String::from_utf8_lossy(&line[..count]).trim().to_owned())
     }
 
     /// The whole of a file. ENOENT if the controller has no such file here, ENODEV if the cgroup has been
@@ -165,6 +175,10 @@ pub fn read_all(file: File) -> Result<String> {
         .read_to_end(&mut bytes)
         .map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn require_one_component(name: &str) -> Result<()> {
+    if name.is_empty() || name.contains('/') { Err(Errno::EINVAL) } else { Ok(()) }
 }
 
 fn write_once(file: BorrowedFd, value: &str) -> Result<()> {

@@ -11,7 +11,8 @@ use nix::unistd::Pid;
 
 use super::directory::{Directory, is_gone};
 use super::events;
-use super::hierarchy::{Hierarchy, unified};
+use super::hierarchy::{Hierarchy, Mounts, key_has, unified};
+use super::location::Location;
 use super::procs::Processes;
 use super::tree;
 use crate::fail;
@@ -85,19 +86,24 @@ pub fn thaw_all(hierarchies: &[Hierarchy]) -> Result<()> {
 /// ancestor has not.
 pub fn is_frozen(hierarchies: &[Hierarchy]) -> Result<bool> {
     for hierarchy in freezers(hierarchies) {
-        let Some(directory) = hierarchy.directory()? else { continue };
         let file = if hierarchy.is_unified() { V2_STATE } else { "freezer.self_freezing" };
-        match directory.read(file) {
-            Ok(state) if state.trim() == "1" => return Ok(true),
+        match hierarchy.read_line(file) {
+            Ok(state) if state == "1" => return Ok(true),
             Ok(_) => {}
             Err(errno) if is_gone(errno) => {}
             Err(errno) => {
-                let what = format!("read {:?}", directory.path().join(file));
+                let what = format!("read {:?}", hierarchy.path().join(file));
                 return Err(Error::from(errno).context(what).code(Code::Cgroup));
             }
         }
     }
     Ok(false)
+}
+
+/// The same of a container of which nothing else is asked: only what can keep it frozen is looked at.
+pub fn is_frozen_at(location: &Location, mounts: &Mounts) -> Result<bool> {
+    let freezes = |key: &str| key.is_empty() || key_has(key, "freezer");
+    is_frozen(&Hierarchy::open_some(location, mounts, freezes)?)
 }
 
 /// The directory to freeze by, if it is there.

@@ -1,19 +1,41 @@
 //! A container's place in each hierarchy, ready to be opened.
 
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::directory::{Directory, Version, is_gone};
 use super::location::Location;
 use crate::fail;
 use crate::report::{Code, Context, Result};
 
+/// The cgroup mounts that have been found so far: they are the same for every container.
+#[derive(Debug, Default)]
+pub struct Mounts(RefCell<Vec<(Rc<Directory>, Version)>>);
+
+impl Mounts {
+    /// The mount that holds `path`, and the rest of the path below it; None where there is none.
+    fn find(&self, path: &Path) -> nix::Result<Option<(Rc<Directory>, Version, PathBuf)>> {
+        // What was found is the first cgroup mount on the way down, and so it is for whatever lies below its path.
+        for (top, version) in self.0.borrow().iter() {
+            if let Ok(below) = path.strip_prefix(top.path()) {
+                return Ok(Some((Rc::clone(top), *version, below.to_owned())));
+            }
+        }
+        let Some((top, version, below)) = Directory::mount_of(path)? else { return Ok(None) };
+        let top = Rc::new(top);
+        self.0.borrow_mut().push((Rc::clone(&top), version));
+        Ok(Some((top, version, below)))
+    }
+}
+
 /// One hierarchy and where in it the container is.
 #[derive(Debug)]
 pub struct Hierarchy {
     key: String,
     version: Version,
-    top: Directory,
+    top: Rc<Directory>,
     below: PathBuf,
 }
 
@@ -23,10 +45,18 @@ impl Hierarchy {
     /// # Errors
     /// A path that lies on the wrong kind of filesystem for its key, or is a hierarchy's top.
     pub fn open_all(location: &Location) -> Result<Vec<Hierarchy>> {
+        Self::open_some(location, &Mounts::default(), |_| true)
+    }
+
+    /// The same for those of which `wanted` says so by their key.
+    pub fn open_some(
+        location: &Location,
+        mounts: &Mounts,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<Hierarchy>> {
         let mut hierarchies = Vec::new();
-        for (key, path) in &location.paths {
-            let found =
-                Directory::mount_of(path).with_context(|| format!("find the cgroup mount of {path:?}"));
+        for (key, path) in location.paths.iter().filter(|(key, _)| wanted(key)) {
+            let found = mounts.find(path).with_context(|| format!("find the cgroup mount of {path:?}"));
             let Some((top, version, below)) = found.code(Code::Cgroup)? else { continue };
             let expected = if key.is_empty() { Version::V2 } else { Version::V1 };
             if version != expected {
@@ -56,7 +86,7 @@ impl Hierarchy {
 
     /// Whether this v1 hierarchy has the controller (or is the named one, `name=systemd`).
     pub fn has(&self, controller: &str) -> bool {
-        !self.is_unified() && self.key.split(',').any(|name| name == controller)
+        !self.is_unified() && key_has(&self.key, controller)
     }
 
     /// Whether nothing can be limited in it, where it stands beside others: v1's named ones, the unified tree of a
@@ -78,6 +108,11 @@ impl Hierarchy {
     /// The container's directory, for people.
     pub fn path(&self) -> PathBuf {
         self.top.path().join(&self.below)
+    }
+
+    /// The one short line of one of the container's files.
+    pub fn read_line(&self, name: &str) -> nix::Result<String> {
+        self.top.read_line_below(&self.below, name)
     }
 
     /// The container's directory, None if it does not exist.
@@ -110,6 +145,11 @@ impl Hierarchy {
             }
         }
     }
+}
+
+/// Whether a v1 hierarchy of this key has the controller.
+pub fn key_has(key: &str, controller: &str) -> bool {
+    key.split(',').any(|name| name == controller)
 }
 
 /// The unified tree where it is all there is: then it carries every controller.

@@ -44,6 +44,8 @@ use nix::errno::Errno;
 use nix::unistd::Pid;
 use oci_spec::runtime::LinuxResources;
 
+pub use self::freeze::is_frozen_at;
+pub use self::hierarchy::Mounts;
 use self::hierarchy::{Hierarchy, primary, sole_unified, unified};
 pub use self::location::{Driver, Location};
 pub use self::oom::{Oom, OomWatch};

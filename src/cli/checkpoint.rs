@@ -5,14 +5,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::criu_flags::CriuFlags;
 use super::values::{container_id, given, given_text, path};
 use crate::container::Globals;
-use crate::container::checkpoint::{self, CgroupMode, CheckpointOptions, Common, NetworkLock, PageServer};
+use crate::container::checkpoint::{self, CheckpointOptions, PageServer};
 use crate::fail;
 use crate::report::{Code, Context, Result};
-
-/// Where images are when nobody says.
-const DEFAULT_IMAGES: &str = "./checkpoint";
 
 const AFTER: &str = "\
 The processes are saved by CRIU, which must be installed (criu.org), and ended unless --leave-running
@@ -24,62 +22,43 @@ Examples:
 
 /// checkpoint a running container
 #[derive(Debug, Args)]
-#[command(after_help = AFTER)]
+#[command(
+    after_help = AFTER,
+    mut_arg("image_path", |arg| arg.help("Directory for the images [default: ./checkpoint]")),
+    mut_arg("manage_cgroups_mode", |arg| {
+        arg.help("What is kept of cgroups: soft, full, strict or ignore [default: soft]")
+    }),
+    mut_arg("empty_ns", |arg| arg.help("Save a namespace without what is in it; can be repeated")),
+    mut_arg("auto_dedup", |arg| arg.help("Drop from earlier images what this one has anew")),
+    mut_arg("lazy_pages", |arg| arg.help("Leave memory behind until it is asked for (userfaultfd)")),
+    mut_arg("network_lock", |arg| {
+        arg.help("How packets are kept from connections meanwhile: iptables, nftables or skip [default: iptables]")
+    }),
+)]
 pub struct Checkpoint {
-    /// Directory for the images [default: ./checkpoint]
-    #[arg(long, value_name = "DIRECTORY", value_parser = path())]
-    pub(super) image_path: Option<PathBuf>,
-    /// Directory for work files and logs
-    #[arg(long, value_name = "DIRECTORY", value_parser = path())]
-    pub(super) work_path: Option<PathBuf>,
+    #[command(flatten)]
+    criu: CriuFlags,
     /// Directory of the images of an earlier pre-dump, relative to the image path
     #[arg(long, value_name = "DIRECTORY", value_parser = path())]
     parent_path: Option<PathBuf>,
     /// Let the container run on afterwards
     #[arg(long)]
     pub(super) leave_running: bool,
-    /// Allow open TCP connections
-    #[arg(long)]
-    tcp_established: bool,
     /// Skip TCP connections that are being made
     #[arg(long)]
     tcp_skip_in_flight: bool,
     /// Link unlinked files back where that is possible
     #[arg(long)]
     link_remap: bool,
-    /// Allow Unix sockets with a peer outside
-    #[arg(long)]
-    ext_unix_sk: bool,
-    /// Allow a terminal of a session outside
-    #[arg(long)]
-    shell_job: bool,
-    /// Leave memory behind until it is asked for (userfaultfd)
-    #[arg(long)]
-    lazy_pages: bool,
     /// Descriptor that is written to once lazy pages are served
     #[arg(long, value_name = "FD")]
     status_fd: Option<i32>,
     /// Page server that takes the memory
     #[arg(long, value_name = "ADDRESS:PORT")]
     page_server: Option<String>,
-    /// Allow file locks
-    #[arg(long)]
-    file_locks: bool,
     /// Save the memory only, and let the container run on
     #[arg(long)]
     pre_dump: bool,
-    /// What is kept of cgroups: soft, full, strict or ignore [default: soft]
-    #[arg(long, value_name = "MODE")]
-    manage_cgroups_mode: Option<String>,
-    /// Save a namespace without what is in it; can be repeated
-    #[arg(long, value_name = "NAMESPACE")]
-    empty_ns: Vec<String>,
-    /// Drop from earlier images what this one has anew
-    #[arg(long)]
-    auto_dedup: bool,
-    /// How packets are kept from connections meanwhile: iptables, nftables or skip [default: iptables]
-    #[arg(long, value_name = "METHOD")]
-    network_lock: Option<String>,
     /// Name of the container
     #[arg(value_name = "container-id")]
     pub(super) id: OsString,
@@ -87,20 +66,8 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     pub fn carry_out(self, globals: &Globals) -> Result<u8> {
-        check_namespaces(&self.empty_ns)?;
         let options = CheckpointOptions {
-            common: Common {
-                image_path: images(self.image_path),
-                work_path: given(self.work_path),
-                tcp_established: self.tcp_established,
-                external_unix_sockets: self.ext_unix_sk,
-                shell_job: self.shell_job,
-                file_locks: self.file_locks,
-                cgroup_mode: cgroup_mode(self.manage_cgroups_mode)?,
-                auto_dedup: self.auto_dedup,
-                lazy_pages: self.lazy_pages,
-                network_lock: network_lock(self.network_lock)?,
-            },
+            common: self.criu.read()?,
             parent_path: given(self.parent_path),
             leave_running: self.leave_running,
             tcp_skip_in_flight: self.tcp_skip_in_flight,
@@ -112,41 +79,6 @@ impl Checkpoint {
         };
         checkpoint::checkpoint(globals, &container_id(&self.id)?, &options)?;
         Ok(0)
-    }
-}
-
-pub(super) fn images(path: Option<PathBuf>) -> PathBuf {
-    given(path).unwrap_or_else(|| PathBuf::from(DEFAULT_IMAGES))
-}
-
-/// The words are CRIU's.
-pub(super) fn cgroup_mode(text: Option<String>) -> Result<Option<CgroupMode>> {
-    Ok(Some(match given_text(text).as_deref() {
-        None => return Ok(None),
-        Some("soft") => CgroupMode::Soft,
-        Some("full") => CgroupMode::Full,
-        Some("strict") => CgroupMode::Strict,
-        Some("ignore") => CgroupMode::Ignore,
-        Some(other) => fail!(Code::Usage, "invalid manage-cgroups-mode value {other:?}"),
-    }))
-}
-
-/// crun's flag.
-pub(super) fn network_lock(text: Option<String>) -> Result<Option<NetworkLock>> {
-    Ok(Some(match given_text(text).as_deref() {
-        None => return Ok(None),
-        Some("iptables") => NetworkLock::Iptables,
-        Some("nftables") => NetworkLock::Nftables,
-        Some("skip") => NetworkLock::Skip,
-        Some(other) => fail!(Code::Usage, "invalid network-lock value {other:?}"),
-    }))
-}
-
-/// The network namespace is always made empty, so the flag says nothing new; of others it cannot be.
-pub(super) fn check_namespaces(names: &[String]) -> Result<()> {
-    match names.iter().find(|name| *name != "network") {
-        Some(other) => fail!(Code::Usage, "namespace {other:?} is not supported"),
-        None => Ok(()),
     }
 }
 
@@ -173,16 +105,5 @@ mod tests {
         for wrong in ["", ":27", "a:", "a", "a:b", "a:70000"] {
             assert!(page_server(wrong).is_err(), "{wrong:?}");
         }
-    }
-
-    #[test]
-    fn modes_have_criu_s_words() {
-        assert_eq!(cgroup_mode(Some("ignore".into())).unwrap(), Some(CgroupMode::Ignore));
-        assert_eq!(cgroup_mode(Some(String::new())).unwrap(), None);
-        assert!(cgroup_mode(Some("hard".into())).is_err());
-        assert_eq!(network_lock(Some("skip".into())).unwrap(), Some(NetworkLock::Skip));
-        assert!(network_lock(Some("none".into())).is_err());
-        assert!(check_namespaces(&["network".into()]).is_ok());
-        assert!(check_namespaces(&["network".into(), "pid".into()]).is_err());
     }
 }

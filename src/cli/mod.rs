@@ -4,6 +4,7 @@
 mod arguments;
 mod checkpoint;
 mod create;
+mod criu_flags;
 mod delete;
 mod duration;
 mod events;

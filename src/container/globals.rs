@@ -4,6 +4,7 @@ use std::env;
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use nix::unistd::geteuid;
 
@@ -112,8 +113,16 @@ fn make_user_root(root: &Path) -> Result<()> {
         .with_context(|| format!("set the mode of root directory {root:?}"))
 }
 
-/// Whether this process is in another user namespace than the host's first.
+/// Whether this process is in another user namespace than the host's first. Looked up once: it stays where it is.
 pub fn in_user_namespace() -> Result<bool> {
+    static KNOWN: OnceLock<bool> = OnceLock::new();
+    match KNOWN.get() {
+        Some(known) => Ok(*known),
+        None => look_at_user_namespace().map(|found| *KNOWN.get_or_init(|| found)),
+    }
+}
+
+fn look_at_user_namespace() -> Result<bool> {
     let proc = Proc::open().context("open /proc")?;
     let map = proc.read_self("uid_map", 1 << 16).context("read /proc/self/uid_map")?;
     Ok(!is_identity(&String::from_utf8_lossy(&map)))

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use nix::errno::Errno;
 use oci_spec::runtime::Hook;
 
-use super::state::State;
+use super::state::{Phase, State};
 use super::store::Container;
-use crate::bundle::load;
+use crate::bundle::{load, names};
 use crate::report::{Result, log};
 use crate::stage::context::HookState;
 use crate::stage::hook;
@@ -42,11 +43,18 @@ pub fn run_poststop(hooks: &[Hook], state: &HookState) {
 ///
 /// A config that cannot be read any more is a warning: the container must be deletable.
 pub fn poststop(container: &Container, state: &State) -> Result<()> {
-    match container.config().and_then(|raw| load::parse(&raw)) {
-        Ok(spec) => {
+    let config = container.config().and_then(|raw| match names::mentions(&raw, "poststop") {
+        true => load::parse(&raw).map(Some),
+        false => Ok(None),
+    });
+    match config {
+        Ok(None) => {}
+        Ok(Some(spec)) => {
             let hooks = spec.hooks().as_ref().and_then(|hooks| hooks.poststop().clone());
             run_poststop(&hooks.unwrap_or_default(), &hook_state(state));
         }
+        // Cut short before the first hook could run.
+        Err(error) if state.phase == Phase::Creating && error.errno() == Some(Errno::ENOENT) => {}
         Err(error) => log::warn(error.context("poststop hooks are not run")),
     }
     Ok(())

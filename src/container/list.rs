@@ -7,7 +7,7 @@ use nix::sys::stat::Mode;
 use std::os::fd::AsFd;
 
 use super::Globals;
-use super::store::{ContainerId, Store};
+use super::store::{ContainerId, Observer, Store};
 use super::view::View;
 use crate::fail;
 use crate::linux;
@@ -26,10 +26,10 @@ pub fn list(globals: &Globals) -> Result<Vec<View>> {
         }
         fail!(Code::NotFound, "open root directory {:?}: no such file or directory (ENOENT)", globals.root);
     };
-    let mut names = UserNames::default();
+    let (observer, mut names) = (Observer::new()?, UserNames::default());
     let mut views = Vec::new();
     for id in store.ids()? {
-        match view(&store, &id, &mut names) {
+        match view(&store, &id, &observer, &mut names) {
             Ok(Some(view)) => views.push(view),
             Ok(None) => {}
             Err(error) => log::warn(format!("load container {id}: {error}")),
@@ -39,7 +39,7 @@ pub fn list(globals: &Globals) -> Result<Vec<View>> {
 }
 
 /// None where the container is deleted while we look.
-fn view(store: &Store, id: &str, names: &mut UserNames) -> Result<Option<View>> {
+fn view(store: &Store, id: &str, observer: &Observer, names: &mut UserNames) -> Result<Option<View>> {
     let id = ContainerId::new(id)?;
     let container = match store.find(&id) {
         Ok(container) => container,
@@ -55,7 +55,7 @@ fn view(store: &Store, id: &str, names: &mut UserNames) -> Result<Option<View>> 
         Err(error) => return Err(error),
     };
     let uid = state.owner;
-    let mut view = View::of(&container, state)?;
+    let mut view = View::of(&container, state, observer)?;
     view.owner = names.of(uid);
     Ok(Some(view))
 }

@@ -203,7 +203,7 @@ impl Blueprint {
         Ok(Self { proc, bundle, plan, filter, location, hook_state, handover, notify })
     }
 
-    /// The record that is written before anything is made.
+    /// The record that is written before anything is made; what nobody needs to undo it comes later.
     pub fn first_state(&self, order: &Order) -> Result<State> {
         let own = ProcessId::look_up(&self.proc, nix::unistd::getpid()).context("look at this process")?;
         Ok(State {
@@ -224,12 +224,19 @@ impl Blueprint {
             rootless: order.globals.rootless,
             own_pid_namespace: self.plan.new_namespaces.contains(&Kind::Pid),
             no_new_keyring: order.options.no_new_keyring,
-            descriptors: match self.plan.terminal {
-                true => Vec::new(),
-                false => checkpoint::of_this_process(&self.proc, self.plan.has_own_null())?,
-            },
+            descriptors: Vec::new(),
             resources: self.plan.cgroup.resources.clone(),
         })
+    }
+}
+
+impl Blueprint {
+    /// What the program's standard streams are on, where they are this process's.
+    pub fn descriptors(&self) -> Result<Vec<String>> {
+        match self.plan.terminal {
+            true => Ok(Vec::new()),
+            false => checkpoint::of_this_process(&self.proc, self.plan.has_own_null()),
+        }
     }
 }
 
@@ -282,7 +289,6 @@ impl Work {
     fn build(&mut self, order: &Order, blueprint: &mut Blueprint) -> Result<()> {
         self.container.save(&self.state)?;
         self.container.record_cgroup(&self.state.cgroup)?;
-        self.container.freeze_config(&blueprint.bundle.raw)?;
         trace::done("write the state");
         if let Some(notify) = &mut blueprint.notify {
             notify.prepare(order.start_at_once)?;
@@ -334,7 +340,13 @@ impl Work {
         let cgroup = if cgroup_comes_first { None } else { cgroups()?.remove("") };
         child.tell_with(ToInit::Placed, cgroup.as_ref().map(AsFd::as_fd).as_slice())?;
         trace::done("place init");
+        if blueprint.plan.makes_network_beside() {
+            child.give_network(&blueprint.proc)?;
+            trace::done("make the network namespace");
+        }
         // Beside init's work: until the commit it dies with us, recorded or not.
+        self.container.freeze_config(&blueprint.bundle.raw)?;
+        self.state.descriptors = blueprint.descriptors()?;
         self.state.init = Some(ProcessId::look_up(&blueprint.proc, pid).context("look at init")?);
         self.container.save(&self.state)?;
         trace::done("record init");
@@ -386,11 +398,8 @@ impl Work {
     }
 
     fn make_resctrl_group(&mut self, blueprint: &Blueprint) -> Result<()> {
-        let Some(config) = &blueprint.plan.cgroup.intel_rdt else { return Ok(()) };
-        let resctrl = intel_rdt::mounted(&blueprint.proc)?;
-        let group = intel_rdt::Group::of(config, self.container.id(), &resctrl)?;
-        self.container.record_resctrl(&group)?;
-        self.resctrl.insert(group).make()
+        self.resctrl = record_resctrl_group(&self.container, blueprint)?;
+        self.resctrl.as_ref().map_or(Ok(()), intel_rdt::Group::make)
     }
 
     /// Init's fifo, where `start` is another command's.
@@ -530,6 +539,18 @@ impl Work {
             _ => error,
         }
     }
+}
+
+/// The resctrl group that the config asks for, if any: on record, and to be made.
+pub fn record_resctrl_group(
+    container: &Container,
+    blueprint: &Blueprint,
+) -> Result<Option<intel_rdt::Group>> {
+    let Some(config) = &blueprint.plan.cgroup.intel_rdt else { return Ok(None) };
+    let resctrl = intel_rdt::mounted(&blueprint.proc)?;
+    let group = intel_rdt::Group::of(config, container.id(), &resctrl)?;
+    container.record_resctrl(&group)?;
+    Ok(Some(group))
 }
 
 /// Kills what is left in it, and removes it.

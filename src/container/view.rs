@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::state::{State, Status};
-use super::store::{Container, ContainerId};
+use super::store::{Container, ContainerId, Observer};
 use super::{Globals, find};
 use crate::report::Result;
 
@@ -30,8 +30,8 @@ pub struct View {
 
 impl View {
     /// What can be said now; the status is asked of the kernel.
-    pub fn of(container: &Container, state: State) -> Result<Self> {
-        let status = container.status(&state)?;
+    pub fn of(container: &Container, state: State, observer: &Observer) -> Result<Self> {
+        let status = container.status_by(&state, observer)?;
         let pid = match (status, state.init) {
             (Status::Stopped, _) | (_, None) => 0,
             (_, Some(init)) => init.pid,
@@ -54,5 +54,5 @@ impl View {
 pub fn view(globals: &Globals, id: &ContainerId) -> Result<View> {
     let container = find(globals, id)?;
     let state = container.load()?;
-    View::of(&container, state)
+    View::of(&container, state, &Observer::new()?)
 }

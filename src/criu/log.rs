@@ -14,9 +14,13 @@ const NOISE: [&str; 10] = [
     "Image write failed",
 ];
 
-/// What a caller can do about it, by words of the cause.
-const HINTS: [(&str, &str); 12] = [
+/// What a caller can do about it, by words of the cause in small letters.
+const HINTS: [(&str, &str); 16] = [
     ("tcp-established", "allow open TCP connections with --tcp-established"),
+    (
+        "connected tcp socket in image",
+        "restore open TCP connections with --tcp-established, or as closed ones with --tcp-close",
+    ),
     ("in-flight", "leave connections that are being made out with --tcp-skip-in-flight"),
     ("ext-unix-sk", "allow Unix sockets with a peer outside with --ext-unix-sk"),
     ("without peer", "allow Unix sockets with a peer outside with --ext-unix-sk"),
@@ -25,9 +29,15 @@ const HINTS: [(&str, &str); 12] = [
     ("link-remap", "allow files that were removed while open with --link-remap"),
     ("iptables-restore", "install iptables, or choose --network-lock nftables or skip"),
     ("ip6tables-restore", "install iptables, or choose --network-lock nftables or skip"),
-    ("Can't lookup mount", "a file outside of the container is open in it"),
+    ("path=/dev/pts/", "allow a terminal of a session outside with --shell-job"),
+    ("path=/dev/tty", "allow a terminal of a session outside with --shell-job"),
+    (
+        "has bad size",
+        "a file that was open must be as long as it was: standard streams go on in the same file",
+    ),
+    ("can't lookup mount", "a file outside of the container is open in it"),
     ("vdso", "this criu is too old for this kernel: install a newer one"),
-    ("No mapping for", "the checkpoint has a mount from the host that this config.json has not"),
+    ("no mapping for", "the checkpoint has a mount from the host that this config.json has not"),
 ];
 
 /// The first line of the log that tells of a cause, without time, and what to do about it, where that is known.
@@ -36,7 +46,8 @@ pub fn cause(log: &[u8]) -> Option<(String, Option<&'static str>)> {
     let text = String::from_utf8_lossy(log);
     let errors: Vec<&str> = text.lines().filter_map(error_of).collect();
     let cause = errors.iter().find(|error| !is_noise(error)).or(errors.first())?;
-    let hint = HINTS.iter().find(|(words, _)| cause.contains(words)).map(|(_, hint)| *hint);
+    let lower = cause.to_lowercase();
+    let hint = HINTS.iter().find(|(words, _)| lower.contains(words)).map(|(_, hint)| *hint);
     Some((place_last(cause), hint))
 }
 
@@ -80,6 +91,14 @@ mod tests {
             "inet: Connected TCP socket, consider using --tcp-established option. (criu/sk-inet.c:191)"
         );
         assert!(hint.unwrap().contains("--tcp-established"));
+    }
+
+    #[test]
+    fn words_are_known_in_capitals_too() {
+        let (_, hint) = cause(b"Error (criu/sk-inet.c:185): inet: In-flight connection (l) for 1\n").unwrap();
+        assert!(hint.unwrap().contains("--tcp-skip-in-flight"));
+        let capitals = HINTS.iter().filter(|(words, _)| words.to_lowercase() != *words);
+        assert_eq!(capitals.count(), 0);
     }
 
     #[test]

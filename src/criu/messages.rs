@@ -164,6 +164,8 @@ pub struct Options {
     pub lsm_mount_context: Option<String>,
     #[prost(enumeration = "NetworkLock", optional, tag = "64")]
     pub network_lock: Option<i32>,
+    #[prost(bool, optional, tag = "65")]
+    pub mntns_compat_mode: Option<bool>,
 }
 
 #[derive(Clone, PartialEq, Message)]

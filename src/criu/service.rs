@@ -73,6 +73,7 @@ pub enum Failure {
 pub struct Service {
     child: Child,
     socket: OwnedFd,
+    patience: Duration,
 }
 
 impl Service {
@@ -96,7 +97,7 @@ impl Service {
         }
         let descriptors = std::iter::once(theirs).chain(passed).collect();
         spawn::pass(&mut command, SOCKET, descriptors).with_context(starting)?;
-        Ok(Self { child: command.spawn().with_context(starting)?, socket })
+        Ok(Self { child: command.spawn().with_context(starting)?, socket, patience: LETTING_GO })
     }
 
     pub fn pid(&self) -> Pid {
@@ -169,7 +170,7 @@ impl Service {
             let script = notify.script.unwrap_or_default();
             log::debug(format!("criu: {script}"));
             if script == "post-restore" {
-                deadline = Some(LETTING_GO);
+                deadline = deadline.or(Some(Instant::now() + self.patience));
             }
             let pid = notify.pid.filter(|pid| *pid > 0).map(Pid::from_raw);
             // After a refusal it undoes what it did, and still tells of that.
@@ -189,7 +190,7 @@ impl Service {
 
     /// Closes the connection and waits for the process's end.
     pub fn end(self) -> Result<()> {
-        let Self { mut child, socket } = self;
+        let Self { mut child, socket, .. } = self;
         drop(socket);
         child.wait().context("wait for criu")?;
         Ok(())
@@ -201,13 +202,12 @@ impl Service {
         self.end()
     }
 
-    fn wait_for_answer(&self, deadline: Duration) -> Result<()> {
-        let until = Instant::now() + deadline;
+    fn wait_for_answer(&self, deadline: Instant) -> Result<()> {
         loop {
-            let left = until.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(Instant::now());
             let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
             match poll(&mut [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)], timeout) {
-                Ok(0) => return Err(is_late(deadline)),
+                Ok(0) => return Err(is_late(self.patience)),
                 Ok(_) => return Ok(()),
                 Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno).context("wait for criu's answer"),
@@ -222,7 +222,7 @@ impl Service {
         }
     }
 
-    fn receive(&self, deadline: Option<Duration>) -> Result<(Response, Vec<OwnedFd>)> {
+    fn receive(&self, deadline: Option<Instant>) -> Result<(Response, Vec<OwnedFd>)> {
         if let Some(deadline) = deadline {
             self.wait_for_answer(deadline)?;
         }
@@ -236,8 +236,11 @@ impl Service {
     }
 }
 
-fn is_late(deadline: Duration) -> Error {
-    Error::new(Code::System, format!("criu has not answered for {} seconds", deadline.as_secs()))
+fn is_late(patience: Duration) -> Error {
+    Error::new(
+        Code::System,
+        format!("criu has not let go of the container for {} seconds", patience.as_secs()),
+    )
 }
 
 fn gone() -> Error {
@@ -251,5 +254,54 @@ fn refusal(response: &Response) -> Error {
         (Some(message), _) => Error::new(Code::System, message.trim()),
         (None, Some(errno)) => Error::from(errno),
         (None, None) => Error::new(Code::System, "criu gives no reason"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linux::testing::Scratch;
+
+    /// A service that tells of a restored process, and then does this.
+    fn service(scratch: &Scratch, then: &str) -> Service {
+        let tell = r"dd bs=64k count=1 <&3 >/dev/null 2>&1
+            env printf '\x08\x06\x10\x01\x2a\x0e\x0a\x0cpost-restore' >&3";
+        let (text, program) = (scratch.join("text"), scratch.join("criu"));
+        std::fs::write(&text, format!("#!/bin/bash\n{tell}\n{then}\n")).unwrap();
+        // Written by another process: a fork of another test could keep it open, and then it cannot be executed.
+        assert!(Command::new("install").args([&text, &program]).status().unwrap().success());
+        Service::start(&program, Stdio::None, Vec::new(), true).unwrap()
+    }
+
+    fn restore(service: &mut Service) -> (String, Vec<String>) {
+        let mut heard = Vec::new();
+        let done = service.carry_out(Job::Restore, Options::default(), &mut |notification| {
+            heard.push(notification.script);
+            Ok(())
+        });
+        match done {
+            Err(Failure::Criu(error) | Failure::Refused(error)) => (error.to_string(), heard),
+            Ok(pid) => (format!("{pid:?}"), heard),
+        }
+    }
+
+    #[test]
+    fn one_that_does_not_let_go_of_what_it_restored_is_given_up_and_killed() {
+        let scratch = Scratch::new();
+        let mut service = service(&scratch, "exec sleep 1000");
+        service.patience = Duration::from_millis(100);
+        let (error, heard) = restore(&mut service);
+        assert!(error.contains("criu has not let go"), "{error}");
+        assert_eq!(heard, ["post-restore"]);
+        service.kill().unwrap();
+    }
+
+    #[test]
+    fn one_that_ends_is_noticed_at_once() {
+        let scratch = Scratch::new();
+        let mut service = service(&scratch, "exit 1");
+        let (error, _) = restore(&mut service);
+        assert!(error.contains("criu ended without an answer"), "{error}");
+        service.end().unwrap();
     }
 }

@@ -41,6 +41,7 @@ const AND: u8 = 0x54;
 const SHIFT_RIGHT: u8 = 0x74;
 const MOVE_IMMEDIATE: u8 = 0xb4;
 const MOVE: u8 = 0xbc;
+const JUMP: u8 = 0x05;
 const JUMP_IF_EQUAL_IMMEDIATE: u8 = 0x16;
 const JUMP_IF_NOT_EQUAL_IMMEDIATE: u8 = 0x56;
 const JUMP_IF_NOT_EQUAL: u8 = 0x5e;
@@ -95,6 +96,12 @@ impl Assembler {
     /// The label is here, at the next instruction.
     pub fn place(&mut self, label: Label) {
         self.labels[label.0] = Some(self.code.len());
+    }
+
+    /// `goto label`
+    pub fn jump(&mut self, label: Label) {
+        self.jumps.push((self.code.len(), label));
+        self.emit(JUMP, Register::R0, Register::R0, 0, 0);
     }
 
     /// `if register == value goto label`
@@ -263,6 +270,26 @@ fn number(descriptor: &impl AsRawFd) -> u32 {
 pub mod testing {
     use super::*;
 
+    /// Whether the verifier can get to every instruction, as it demands, and out again.
+    pub fn is_whole(program: &[Instruction]) -> bool {
+        let mut reached = vec![false; program.len()];
+        let mut ways = vec![0];
+        while let Some(at) = ways.pop() {
+            let Some(instruction) = program.get(at) else { return false };
+            if std::mem::replace(&mut reached[at], true) {
+                continue;
+            }
+            let jumps = [JUMP, JUMP_IF_EQUAL_IMMEDIATE, JUMP_IF_NOT_EQUAL_IMMEDIATE, JUMP_IF_NOT_EQUAL];
+            if jumps.contains(&instruction.code) {
+                ways.push(at + 1 + usize::try_from(instruction.offset).unwrap());
+            }
+            if instruction.code != JUMP && instruction.code != EXIT {
+                ways.push(at + 1);
+            }
+        }
+        reached.into_iter().all(|reached| reached)
+    }
+
     /// What the program answers to `context`: the kernel's semantics of the instructions above, and a panic
     /// on any other.
     pub fn run(program: &[Instruction], context: [u32; 3]) -> u32 {
@@ -281,6 +308,7 @@ pub mod testing {
                 SHIFT_RIGHT => registers[to] >>= value,
                 MOVE_IMMEDIATE => registers[to] = value,
                 MOVE => registers[to] = registers[from],
+                JUMP => jump_if(true),
                 JUMP_IF_EQUAL_IMMEDIATE => jump_if(registers[to] == value),
                 JUMP_IF_NOT_EQUAL_IMMEDIATE => jump_if(registers[to] != value),
                 JUMP_IF_NOT_EQUAL => jump_if(registers[to] != registers[from]),

@@ -51,13 +51,18 @@ pub fn is_known_to_kernel(name: &str) -> bool {
 /// EPERM: without SETPCAP; there is nothing to drop without an error.
 pub fn limit_bounding(keep: &[String]) -> Result<()> {
     let keep = mask(keep)?;
-    for number in 0..BITS {
-        match in_bounding(number) {
+    for number in (0..BITS).filter(|number| keep & (1 << number) == 0) {
+        match prctl(libc::PR_CAPBSET_DROP, number) {
             // Beyond the last one that this kernel has.
             Err(Errno::EINVAL) => return Ok(()),
-            Err(errno) => return Err(errno),
-            Ok(true) if keep & (1 << number) == 0 => prctl(libc::PR_CAPBSET_DROP, number).map(drop)?,
-            Ok(_) => {}
+            // It may be gone already; and without SETPCAP the last one is not told of before.
+            Err(Errno::EPERM) => match in_bounding(number) {
+                Ok(false) => {}
+                Ok(true) => return Err(Errno::EPERM),
+                Err(Errno::EINVAL) => return Ok(()),
+                Err(errno) => return Err(errno),
+            },
+            dropped => drop(dropped?),
         }
     }
     Ok(())

@@ -71,6 +71,23 @@ pub fn read(fd: BorrowedFd, buffer: &mut [u8]) -> Result<usize> {
     over_interrupts(|| nix::unistd::read(fd, buffer))
 }
 
+/// Reads a regular file of which fstat says that it has `size` bytes, from its beginning, in one read unless it grows
+/// meanwhile; EFBIG if there are more than `limit` bytes.
+pub fn read_regular(fd: BorrowedFd, size: i64, limit: usize) -> Result<Vec<u8>> {
+    let size = usize::try_from(size).map_err(|_| Errno::EINVAL)?;
+    if size > limit {
+        return Err(Errno::EFBIG);
+    }
+    let mut content = vec![0; size + 1];
+    let count = read(fd, &mut content)?;
+    if count <= size {
+        content.truncate(count);
+        return Ok(content);
+    }
+    content.extend(read_to_end(fd, limit - size)?);
+    if content.len() > limit { Err(Errno::EFBIG) } else { Ok(content) }
+}
+
 /// Reads to the end; EFBIG if there are more than `limit` bytes.
 pub fn read_to_end(fd: BorrowedFd, limit: usize) -> Result<Vec<u8>> {
     let mut chunk = [0; 4096];

@@ -1,15 +1,20 @@
 //! Facts of the machine: boot id, which system calls it has, and locks on directories.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::OnceLock;
 
 use super::procfs::Proc;
 use super::syscall::{done, over_interrupts};
 use super::{Errno, Result};
 
-/// /proc/sys/kernel/random/boot_id, without newline.
+/// /proc/sys/kernel/random/boot_id, without newline. Read once: no process lives through a reboot.
 pub fn boot_id(proc: &Proc) -> Result<String> {
+    static KNOWN: OnceLock<String> = OnceLock::new();
+    if let Some(known) = KNOWN.get() {
+        return Ok(known.clone());
+    }
     let bytes = proc.read("sys/kernel/random/boot_id", 64)?;
-    Ok(String::from_utf8_lossy(&bytes).trim().to_string())
+    Ok(KNOWN.get_or_init(|| String::from_utf8_lossy(&bytes).trim().to_string()).clone())
 }
 
 /// flock(LOCK_EX|LOCK_NB), held until `unlock` or until every copy of the descriptor is closed; false if

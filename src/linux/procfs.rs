@@ -121,7 +121,10 @@ impl Proc {
 
     /// State, parent and start time of a process. ENOENT or ESRCH: there is no such process (any more).
     pub fn stat(&self, pid: Pid) -> Result<ProcessStat> {
-        ProcessStat::parse(&self.read_pid(pid, "stat", STAT_BYTES)?).ok_or(Errno::EBADMSG)
+        // One line, which the kernel makes whole for the first read that has room for it.
+        let mut line = [0; STAT_BYTES];
+        let count = super::fd::read(self.open_pid(pid, "stat", OFlag::O_RDONLY)?.as_fd(), &mut line)?;
+        ProcessStat::parse(&line[..count]).ok_or(Errno::EBADMSG)
     }
 
     /// The caller's pid as this procfs counts. ENOENT: the caller is not in its pid namespace, nor in one below.

@@ -197,5 +197,7 @@ fn execute(image: BorrowedFd, turn: Turn) -> Errno {
     process::execute_file(image, &args, &env)
 }
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod entry;
 #[cfg(test)]
 mod tests;

@@ -88,11 +88,19 @@ fn steps(
     steps.add(namespaces.unshare_cgroup.then_some(Action::UnshareCgroupNamespace));
     steps.add([Action::NewSession]);
     steps.add(process::keyring(process, options.id, options.no_new_keyring));
-    steps.add(namespaces::loopback(spec));
+    let network = namespaces::network(namespaces);
+    if !network.contains(&Action::AwaitNetwork) {
+        steps.add(network.clone());
+    }
 
-    // The root filesystem, still seen from outside.
+    // The root filesystem, still seen from outside. The network comes when it is needed: it is being made meanwhile.
     steps.add([Action::AttachRootfs]);
-    steps.add(mounts.mount);
+    let (local, others) = rootfs::until_network(mounts.mount);
+    steps.add(local);
+    if network.contains(&Action::AwaitNetwork) {
+        steps.add(network);
+    }
+    steps.add(others);
     steps.add(devices::make(spec, options));
     steps.add(devices::use_own_null(spec, process));
 

@@ -94,9 +94,14 @@ pub fn join(namespaces: &Namespaces) -> Vec<Step> {
     by_init.map(|joined| Action::JoinNamespace(joined.kind).at(joined.pointer.clone())).collect()
 }
 
-/// A new network namespace has `lo`, but down.
-pub fn loopback(spec: &Spec) -> Option<Action> {
-    wanted::is_new(spec, Kind::Network).then_some(Action::LoopbackUp)
+/// A new network namespace has `lo`, but down. The parent makes it, beside init's work, where it may belong to the
+/// parent's user namespace.
+pub fn network(namespaces: &Namespaces) -> Vec<Action> {
+    match (namespaces.new.contains(&Kind::Network), namespaces.has_user()) {
+        (false, _) => Vec::new(),
+        (true, true) => vec![Action::LoopbackUp],
+        (true, false) => vec![Action::AwaitNetwork, Action::LoopbackUp],
+    }
 }
 
 /// Host name and domain name.

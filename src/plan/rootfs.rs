@@ -43,6 +43,22 @@ pub fn mounts(spec: &Spec, options: &Options) -> Mounts {
     mounts
 }
 
+/// Filesystems that have nothing to do with a network namespace.
+const LOCAL: [&str; 6] = ["proc", "tmpfs", "devpts", "mqueue", "cgroup2", "overlay"];
+
+/// The mounts up to the first that may show a network namespace (sysfs) or use it (nfs), and the others.
+pub fn until_network(mut mounts: Vec<Step>) -> (Vec<Step>, Vec<Step>) {
+    let concerns_network = |step: &Step| match &step.action {
+        Action::Mount(mount) => {
+            matches!(&mount.source, MountSource::Filesystem { kind, .. } if !LOCAL.contains(&kind.as_str()))
+        }
+        _ => false,
+    };
+    let place = mounts.iter().position(concerns_network).unwrap_or(mounts.len());
+    let others = mounts.split_off(place);
+    (mounts, others)
+}
+
 /// One entry of `mounts`, and whether its `ro` must wait until it is filled.
 fn mount(entry: &SpecMount, spec: &Spec, options: &Options) -> (Mount, bool) {
     let mut parsed = mount_options::parse(entry.options().as_deref().unwrap_or_default());

@@ -3,7 +3,7 @@
 //! A plan holds decisions, never descriptors and never a snapshot of the container's files: a path
 //! inside the root filesystem is resolved by its step, inside the root, when the step runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Hook, LinuxIntelRdt, LinuxResources, Scheduler};
 use serde::Serialize;
@@ -74,11 +74,30 @@ impl Plan {
         self.new_namespaces.contains(&Kind::User) || self.joins(Kind::User)
     }
 
+    /// root.readonly.
+    pub fn has_read_only_root(&self) -> bool {
+        let is_root =
+            |action: &Action| matches!(action, Action::RemountReadonly { path } if path == Path::new("/"));
+        self.steps.iter().any(|step| is_root(&step.action))
+    }
+
     /// Whether a process must stand between (`stage/bridge.rs`): clone3 makes a new user namespace before all else,
     /// and from inside it those of the host could not be joined; what is new beside a user namespace that is joined
     /// must belong to that.
     pub fn needs_bridge(&self) -> bool {
         self.has_user_namespace() && !self.joined_namespaces.is_empty()
+    }
+
+    /// Whether the parent makes the network namespace while init mounts (`Action::AwaitNetwork`).
+    pub fn makes_network_beside(&self) -> bool {
+        self.steps.iter().any(|step| step.action == Action::AwaitNetwork)
+    }
+
+    /// The namespaces that init is born into.
+    pub fn cloned_namespaces(&self) -> Vec<Kind> {
+        let beside = self.makes_network_beside();
+        let kinds = self.new_namespaces.iter().copied();
+        kinds.filter(|kind| *kind != Kind::Network || !beside).collect()
     }
 
     /// Init waits for the parent once the root filesystem stands.
@@ -214,6 +233,8 @@ pub enum Action {
         #[serde(skip_serializing_if = "Option::is_none")]
         label: Option<String>,
     },
+    /// Into the network namespace that the parent has made meanwhile: the one namespace that takes long to make.
+    AwaitNetwork,
     /// Bring `lo` up in a new network namespace.
     LoopbackUp,
     /// Keep later mounts from the host (new mount namespace) and attach the root filesystem.

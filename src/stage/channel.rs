@@ -9,6 +9,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
+use nix::errno::Errno;
 use nix::unistd::Pid;
 
 use crate::fail;
@@ -26,6 +27,8 @@ pub enum ToInit {
     /// Id maps are written, the cgroup is joined: go. The cgroup's directory, detached, goes along where it could not
     /// be opened before.
     Placed,
+    /// The network namespace is made; it goes along.
+    Network,
     /// The ids of the mount are mapped.
     IdsMapped,
     /// Limits are set, runtime hooks have run: go on.
@@ -69,6 +72,7 @@ pub enum LentTree {
 }
 
 const PLACED: u8 = b'p';
+const NETWORK: u8 = b'w';
 const RUNTIME_HOOKS_DONE: u8 = b'h';
 const COMMIT: u8 = b'c';
 const ROOTFS_READY: u8 = b'r';
@@ -104,6 +108,7 @@ impl ParentEnd {
     pub fn send(&self, word: ToInit, fds: &[BorrowedFd]) -> Result<()> {
         let byte = match word {
             ToInit::Placed => PLACED,
+            ToInit::Network => NETWORK,
             ToInit::IdsMapped => IDS_MAPPED,
             ToInit::RuntimeHooksDone => RUNTIME_HOOKS_DONE,
             ToInit::ListenerTaken => LISTENER_TAKEN,
@@ -139,8 +144,13 @@ impl ParentEnd {
 
     /// The next message; `None` when init has closed its end, by exec or by death.
     pub fn receive(&self) -> Result<Option<ToParent>> {
-        let received = socket::receive(self.0.as_fd(), LIMIT).context("read from init")?;
-        received.map(|(bytes, fds)| decode(&bytes, fds)).transpose()
+        let received = match socket::receive(self.0.as_fd(), LIMIT) {
+            // Init ended without reading a word of ours. That is told once, and before what init said last
+            // (unix_release_sock in the kernel's net/unix/af_unix.c).
+            Err(Errno::ECONNRESET) => socket::receive(self.0.as_fd(), LIMIT),
+            received => received,
+        };
+        received.context("read from init")?.map(|(bytes, fds)| decode(&bytes, fds)).transpose()
     }
 }
 
@@ -155,6 +165,7 @@ fn require(word: ToInit, bytes: &[u8]) -> Result<()> {
     let heard = match bytes {
         [] => fail!(Code::Internal, "{GONE}"),
         [PLACED] => ToInit::Placed,
+        [NETWORK] => ToInit::Network,
         [IDS_MAPPED] => ToInit::IdsMapped,
         [RUNTIME_HOOKS_DONE] => ToInit::RuntimeHooksDone,
         [LISTENER_TAKEN] => ToInit::ListenerTaken,
@@ -341,6 +352,19 @@ mod tests {
             Some(ToParent::Failed(received)) => assert_eq!(received, message("mount \"x\"")),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn what_init_said_last_is_heard_though_it_left_words_of_ours_unread() {
+        let (parent, init) = pair().unwrap();
+        parent.send(ToInit::Network, &[]).unwrap();
+        init.send_failure(&message("no such file")).unwrap();
+        drop(init);
+        match parent.receive().unwrap() {
+            Some(ToParent::Failed(received)) => assert_eq!(received, message("no such file")),
+            other => panic!("{other:?}"),
+        }
+        assert!(parent.receive().unwrap().is_none());
     }
 
     #[test]

@@ -124,6 +124,7 @@ fn carry_out(context: &mut Context, index: usize, step: &Step, steps: &[Step]) -
         Action::JoinSessionKeyring { name, label } => {
             process::join_session_keyring(context, name, label.as_deref())
         }
+        Action::AwaitNetwork => await_network(context),
         Action::LoopbackUp => linux::network::loopback_up().context("bring the loopback interface up"),
 
         Action::AttachRootfs => rootfs::attach(context, steps),
@@ -203,6 +204,13 @@ fn join_namespace(context: &mut Context, kind: namespace::Kind) -> Result<()> {
         crate::fail!(Code::Internal, "the {} namespace was not opened", kind.spec_name());
     };
     namespace::join(file.as_fd(), kind).with_context(|| format!("join the {} namespace", kind.spec_name()))
+}
+
+fn await_network(context: &Context) -> Result<()> {
+    let Some(network) = context.channel.expect_with(ToInit::Network)?.pop() else {
+        crate::fail!(Code::Internal, "the parent sent no network namespace");
+    };
+    namespace::join(network.as_fd(), namespace::Kind::Network).context("join the network namespace")
 }
 
 /// Tells the parent that all is made. From its commit on, init may outlive it; the descriptors left

@@ -44,7 +44,8 @@ pub fn spawn(plan: &Plan, mut start: Start, cgroup: Option<BorrowedFd>) -> Resul
         Some(file) => Some(leave_pid_namespace(&start.proc, file.as_fd())?),
         None => None,
     };
-    let args = CloneArgs { namespaces: &plan.new_namespaces, cgroup, sibling: false };
+    let namespaces = plan.cloned_namespaces();
+    let args = CloneArgs { namespaces: &namespaces, cgroup, sibling: false };
     let no_other = |errno: Errno| Err(Error::from(errno));
     let bridge = bridge.map(|bridge| (bridge, &plan.privileged));
     let child = clone_and_run(&args, bridge, &no_other, start, None, &plan.steps);
@@ -110,7 +111,9 @@ fn clone_and_run(
         },
         cloned => cloned,
     };
-    let cloned = cloned.map_err(|errno| explain(errno, args.namespaces, &start.proc))?;
+    let cloned = cloned.map_err(|errno| {
+        explain(errno, args.namespaces, &start.proc).context("make the container's process (clone3)")
+    })?;
     match (cloned, bridge) {
         (Cloned::Parent { pid, pidfd }, None) => {
             if exposed {
@@ -165,7 +168,7 @@ fn arrival(channel: ParentEnd, bridge: OwnedFd) -> Result<Child> {
 }
 
 fn explain(errno: Errno, namespaces: &[Kind], proc: &Proc) -> Error {
-    let error = Error::from(errno).context("make the container's process (clone3)");
+    let error = Error::from(errno);
     match errno {
         Errno::ENOSPC | Errno::EUSERS | Errno::EPERM | Errno::EACCES => {
             match user_namespace::obstacle(proc, namespaces) {
@@ -224,6 +227,18 @@ impl Child {
     pub fn lend_mounts(&self, plan: &Plan, idmaps: &BTreeMap<usize, OwnedFd>, proc: &Proc) -> Result<()> {
         let init = Borrower { pid: self.pid, pidfd: self.pidfd.as_fd(), channel: &self.channel };
         lender::lend(plan, idmaps, &init, proc)
+    }
+
+    /// Makes the network namespace that the child waits for. This process is where it was before, or the error is no
+    /// reason to go on.
+    pub fn give_network(&self, proc: &Proc) -> Result<()> {
+        let own = proc.open_own_namespace("net").context("open our own network namespace")?;
+        namespace::unshare(Kind::Network).map_err(|errno| {
+            explain(errno, &[Kind::Network], proc).context("make the container's network namespace")
+        })?;
+        let made = proc.open_own_namespace("net").context("open the container's network namespace");
+        namespace::join(own.as_fd(), Kind::Network).context("return to our own network namespace")?;
+        self.tell_with(ToInit::Network, &[made?.as_fd()])
     }
 
     /// The child's next message; its failure or death is the error.

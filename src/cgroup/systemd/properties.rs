@@ -12,6 +12,7 @@ use super::bus::{Type, Value};
 use super::manager::Property;
 use super::unit::Unit;
 use crate::cgroup::write::{Current, Write, pointer};
+use crate::linux::scheduler::parse_cpu_list;
 use crate::report::{Code, Error, Result, log};
 
 /// The versions of systemd from which on it has a property.
@@ -270,23 +271,10 @@ pub fn legacy_period_now(now: &dyn Current) -> u64 {
 
 /// `1,3-5` as a bit mask, the lowest CPU in the first byte's lowest bit.
 fn cpuset(name: &str, list: &str, properties: &mut Properties) -> std::result::Result<(), String> {
-    /// Above any machine's: what is allocated for a number must not be the config's to say.
-    const MOST: usize = 1 << 16;
-    let mut bytes = Vec::new();
-    for range in list.split(',').map(str::trim).filter(|range| !range.is_empty()) {
-        let number = |text: &str| text.trim().parse::<usize>().ok().filter(|number| *number < MOST);
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let ends = number(first).zip(number(last)).filter(|(first, last)| first <= last);
-        let (first, last) = ends.ok_or_else(|| format!("invalid range: {range}"))?;
-        for cpu in first..=last {
-            if bytes.len() <= cpu / 8 {
-                bytes.resize(cpu / 8 + 1, 0_u8);
-            }
-            bytes[cpu / 8] |= 1 << (cpu % 8);
-        }
-    }
-    if bytes.is_empty() {
-        return Err("empty value".into());
+    let cpus = parse_cpu_list(list).ok_or_else(|| format!("invalid list: {list:?}"))?;
+    let mut bytes = vec![0_u8; cpus.last().map_or(0, |last| *last as usize / 8 + 1)];
+    for cpu in cpus {
+        bytes[cpu as usize / 8] |= 1 << (cpu % 8);
     }
     properties.set(name, Value::bytes(&bytes));
     Ok(())

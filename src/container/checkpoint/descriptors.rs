@@ -1,14 +1,15 @@
 //! descriptors.json: what standard input, output and error were, so that a restore can put others in their place.
 //!
-//! The file lies with the images, so it may be anybody's: only what looks like the name of a pipe or file is believed.
+//! The file lies with the images, so it may be anybody's: only what looks like the name of a pipe, a file or a terminal is
+//! believed.
 
-use std::io::{stderr, stdin, stdout};
+use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
-use nix::sys::stat::{Mode, SFlag, fstat, major};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, major};
 use nix::unistd::{Pid, Whence, lseek};
 
 use crate::criu::InheritedDescriptor;
@@ -34,6 +35,7 @@ pub fn of_this_process(proc: &Proc, own_null: bool) -> Result<Vec<String>> {
     let own = nix::unistd::getpid();
     STREAMS
         .map(|number| match proc.open_descriptor(own, number) {
+            Ok((file, _)) if is_terminal(number) => Ok(describe_terminal(&fstat(&file)?)),
             Ok((file, _)) if own_null && is_null(file.as_fd()) => Ok(NULL.to_string()),
             Ok((file, name)) => describe(&file, &name),
             Err(Errno::ENOENT) => Ok(String::new()),
@@ -61,11 +63,24 @@ fn describe(file: &OwnedFd, name: &Path) -> Result<String> {
     Ok(format!("file[{mount:x}:{:x}]", stat.st_ino))
 }
 
+/// `tty[DEVICE:FILESYSTEM]`, CRIU's name for a terminal that is not the container's.
+fn describe_terminal(stat: &FileStat) -> String {
+    format!("tty[{:x}:{:x}]", stat.st_rdev, stat.st_dev)
+}
+
+fn is_terminal(number: i32) -> bool {
+    match number {
+        0 => stdin().is_terminal(),
+        1 => stdout().is_terminal(),
+        _ => stderr().is_terminal(),
+    }
+}
+
 /// What a checkpoint knows of the streams.
 pub struct Streams {
     /// The file's content.
     names: Vec<String>,
-    /// Files of the host that the container cannot see.
+    /// Files of the host that the container cannot see, and terminals.
     pub external: Vec<String>,
 }
 
@@ -75,7 +90,9 @@ impl Streams {
     pub fn look(proc: &Proc, init: Pid, recorded: &[String]) -> Result<Self> {
         let text = proc.read_pid(init, "mountinfo", MOUNTINFO_LIMIT).context("read init's mounts")?;
         let mountinfo = Mountinfo::parse(&text);
-        let is_external = |name: &&String| mount_of(name).is_some_and(|id| mountinfo.get(id).is_none());
+        let is_external = |name: &&String| {
+            names_terminal(name) || mount_of(name).is_some_and(|id| mountinfo.get(id).is_none())
+        };
         let mut external: Vec<String> = recorded.iter().filter(is_external).cloned().collect();
         external.sort_unstable();
         external.dedup();
@@ -95,6 +112,10 @@ impl Streams {
 fn mount_of(name: &str) -> Option<u64> {
     let (mount, _) = name.strip_prefix("file[")?.split_once(':')?;
     u64::from_str_radix(mount, 16).ok()
+}
+
+fn names_terminal(name: &str) -> bool {
+    name.starts_with("tty[")
 }
 
 /// Which of our streams take the place of which of the checkpoint's.
@@ -119,36 +140,34 @@ pub fn inherited(images: &OwnedFd) -> Result<Vec<InheritedDescriptor>> {
     Ok(inherited)
 }
 
-/// CRIU sets the position in what was a file.
+/// CRIU sets the position in what was a file, and the modes of what was a terminal.
 fn require_alike(key: &str, number: i32) -> Result<()> {
-    if mount_of(key).is_none() {
-        return Ok(());
-    }
     let (input, output, errors) = (stdin(), stdout(), stderr());
     let (stream, name) = match number {
         0 => (input.as_fd(), "input"),
         1 => (output.as_fd(), "output"),
         _ => (errors.as_fd(), "error"),
     };
-    match lseek(stream, 0, Whence::SeekCur) {
-        Err(Errno::ESPIPE) => {
-            let text =
-                format!("standard {name} was a file when the container was saved, and must be one again");
-            Err(Error::new(Code::Usage, text).hint("redirect it to a file, or to /dev/null"))
+    let (was, hint) = match () {
+        () if names_terminal(key) && !is_terminal(number) => ("a terminal", "restore it at a terminal"),
+        () if mount_of(key).is_some() && lseek(stream, 0, Whence::SeekCur) == Err(Errno::ESPIPE) => {
+            ("a file", "redirect it to a file, or to /dev/null")
         }
-        _ => Ok(()),
-    }
+        () => return Ok(()),
+    };
+    let text = format!("standard {name} was {was} when the container was saved, and must be one again");
+    Err(Error::new(Code::Usage, text).hint(hint))
 }
 
-/// `pipe:[7]`, `file[1a:2b]`.
+/// `pipe:[7]`, `file[1a:2b]`, `tty[8801:17]`.
 fn is_replaceable(name: &str) -> bool {
     let within = |start: &str| name.strip_prefix(start)?.strip_suffix(']');
     let is_number =
         |text: &str| !text.is_empty() && text.len() <= 20 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    match (within("pipe:["), within("file[")) {
+    match (within("pipe:["), within("file[").or_else(|| within("tty["))) {
         (Some(inode), _) => is_number(inode),
-        (_, Some(file)) => {
-            file.split_once(':').is_some_and(|(mount, inode)| is_number(mount) && is_number(inode))
+        (_, Some(pair)) => {
+            pair.split_once(':').is_some_and(|(one, other)| is_number(one) && is_number(other))
         }
         _ => false,
     }
@@ -159,13 +178,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_of_pipes_and_files_are_believed() {
+    fn only_names_of_pipes_files_and_terminals_are_believed() {
         let cases = [
             ("pipe:[123]", true),
             ("file[1a:2bc]", true),
             ("pipe:[]", false),
             ("pipe:[1]]:x", false),
+            ("tty[8801:17]", true),
             ("file[1:2:3]", false),
+            ("tty[1]", false),
+            ("tty[1:2]:x", false),
             ("file[1]", false),
             ("/dev/null", false),
             ("socket:[1]", false),

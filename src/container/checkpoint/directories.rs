@@ -1,17 +1,22 @@
-//! The directories of images and of work files, open.
+//! The directories of images and of work files, open, and what CRIU is given of them.
+//!
+//! Others may be able to write there, and archives of others may have been unpacked there. So neither directory is a
+//! symlink, and CRIU, which writes images and logs as root by their well-known names, follows none in them.
 
-use std::fs::{DirBuilder, Permissions};
+use std::fs::DirBuilder;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{Mode, fchmod, fstat};
 use nix::unistd::{Gid, UnlinkatFlags, fchown, unlinkat};
 
+use super::images;
 use super::options::Common;
 use crate::criu::Options;
 use crate::fail;
+use crate::linux::mount::{self, Attr, Attributes};
 use crate::linux::{self, Errno};
 use crate::plan::IdMaps;
 use crate::report::{Code, Context, Result};
@@ -26,6 +31,23 @@ pub struct Directories {
     work: OwnedFd,
     work_path: PathBuf,
     log: &'static str,
+}
+
+/// What CRIU is given of both.
+pub struct Views {
+    images: OwnedFd,
+    work: OwnedFd,
+}
+
+impl Views {
+    /// Tells CRIU of them: it opens them by our numbers.
+    pub fn add_to(&self, options: Options) -> Options {
+        Options {
+            images_directory: self.images.as_raw_fd(),
+            work_directory: Some(self.work.as_raw_fd()),
+            ..options
+        }
+    }
 }
 
 impl Directories {
@@ -43,10 +65,8 @@ impl Directories {
         }
         let absolute = |path: &Path| std::path::absolute(path).with_context(|| format!("find {path:?}"));
         let (image_path, work_path) = (absolute(&common.image_path)?, absolute(work_path)?);
-        let images = open_directory(&image_path)
-            .with_context(|| format!("open the image directory {image_path:?}"))?;
-        let work =
-            open_directory(&work_path).with_context(|| format!("open the work directory {work_path:?}"))?;
+        let images = open_directory(&image_path, "image")?;
+        let work = open_directory(&work_path, "work")?;
         // An earlier log must not be taken for that of a failure before the first line of this one.
         match unlinkat(&work, log, UnlinkatFlags::NoRemoveDir) {
             Ok(()) | Err(Errno::ENOENT) => {}
@@ -57,22 +77,23 @@ impl Directories {
         Ok(Self { images, image_path, work, work_path, log })
     }
 
-    /// The same directories as the caller's mount namespace has them: CRIU mounts in its working directory, and can
-    /// only in a namespace of its own.
-    pub fn open_here(&self) -> Result<Self> {
-        let again = |path: &Path, known: &OwnedFd| {
-            let here = open_directory(path)?;
-            let identity = |fd: &OwnedFd| fstat(fd).map(|stat| (stat.st_dev, stat.st_ino));
-            if identity(&here)? == identity(known)? { Ok(here) } else { Err(Errno::ESTALE) }
+    /// For a dump. The images of one with a parent are found by a symlink in them.
+    pub fn views(&self, has_parent: bool) -> Result<Views> {
+        let images = match has_parent {
+            true => self.images.try_clone().context("open the image directory once more")?,
+            false => without_symlinks(&self.images)?,
         };
-        let opening = |path: &Path| format!("open {path:?} again");
-        Ok(Self {
-            images: again(&self.image_path, &self.images).with_context(|| opening(&self.image_path))?,
-            work: again(&self.work_path, &self.work).with_context(|| opening(&self.work_path))?,
-            image_path: self.image_path.clone(),
-            work_path: self.work_path.clone(),
-            log: self.log,
-        })
+        Ok(Views { images, work: without_symlinks(&self.work)? })
+    }
+
+    /// For a restore, attached in the caller's mount namespace, which must be its own: CRIU mounts in its working
+    /// directory, and can only in a namespace of its own.
+    pub fn views_here(&self) -> Result<Views> {
+        let has_parent = images::check(&self.images)?;
+        let images = again(&self.image_path, &self.images)?;
+        let work = again(&self.work_path, &self.work)?;
+        let images = if has_parent { images } else { attached_without_symlinks(&images)? };
+        Ok(Views { images, work: attached_without_symlinks(&work)? })
     }
 
     /// Restoring into a user namespace, CRIU opens some images as its root, who has no way into a directory that is the
@@ -93,15 +114,6 @@ impl Directories {
 
     pub fn images(&self) -> &OwnedFd {
         &self.images
-    }
-
-    /// Tells CRIU of them: it opens them by our numbers.
-    pub fn add_to(&self, options: Options) -> Options {
-        Options {
-            images_directory: self.images.as_raw_fd(),
-            work_directory: Some(self.work.as_raw_fd()),
-            ..options
-        }
     }
 
     /// Absolute, for people.
@@ -132,18 +144,43 @@ impl Directories {
     }
 }
 
-fn open_directory(path: &Path) -> linux::Result<OwnedFd> {
-    open(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+/// A symlink is followed where the path says so by a slash at its end, and on the way.
+fn open_directory(path: &Path, what: &str) -> Result<OwnedFd> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let opened = open(path, flags, Mode::empty());
+    let is_link = opened.is_err() && path.is_symlink();
+    let opened = opened.with_context(|| format!("open the {what} directory {path:?}"));
+    if is_link { opened.hint("it is a symlink: name the directory that it leads to") } else { opened }
 }
 
+/// The same directory as the caller's mount namespace has it.
+fn again(path: &Path, known: &OwnedFd) -> Result<OwnedFd> {
+    let opening = || format!("open {path:?} again");
+    let here = open_directory(path, "same")?;
+    let identity = |fd: &OwnedFd| fstat(fd).map(|stat| (stat.st_dev, stat.st_ino)).with_context(opening);
+    if identity(&here)? == identity(known)? { Ok(here) } else { Err(Errno::ESTALE).with_context(opening) }
+}
+
+/// A view of a directory in which no symlink is followed and no device opened, whoever puts one there and when.
+fn without_symlinks(directory: &OwnedFd) -> Result<OwnedFd> {
+    let doing = "make a view of the directory for criu";
+    let view = mount::open_tree_clone_fd(directory.as_fd(), false).context(doing)?;
+    let set = Attr::NOSYMFOLLOW | Attr::NODEV | Attr::NOSUID | Attr::NOEXEC;
+    mount::set_attributes(view.as_fd(), Attributes { set, ..Attributes::default() }, false).context(doing)?;
+    Ok(view)
+}
+
+fn attached_without_symlinks(directory: &OwnedFd) -> Result<OwnedFd> {
+    let view = without_symlinks(directory)?;
+    mount::move_mount(view.as_fd(), directory.as_fd()).context("attach a view of the directory for criu")?;
+    Ok(view)
+}
+
+/// With no rights for others: umask only takes away.
 fn make(path: &Path) -> Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .and_then(|()| std::fs::set_permissions(path, Permissions::from_mode(0o700)))
-        .with_context(|| format!("make directory {path:?}"))
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.with_context(|| format!("make directory {path:?}"))
 }

@@ -11,6 +11,7 @@ use super::common::{config_file, require_own_mounts, text_of, warn_of_rootless};
 use super::descriptors::Streams;
 use super::directories::Directories;
 use super::explain::{explain, not_installed};
+use super::images;
 use super::namespaces;
 use super::options::CheckpointOptions;
 use crate::bundle::load;
@@ -85,7 +86,9 @@ impl Dump<'_> {
     fn carry_out(mut self, service: &mut Service) -> Result<()> {
         service.check_version()?;
         self.require_features(service)?;
-        let request = self.request()?;
+        let views = self.directories.views(self.parent.is_some())?;
+        let request = views.add_to(self.request()?);
+        images::forget_parent(self.directories.images())?;
         let job = if self.options.pre_dump { Job::PreDump } else { Job::Dump };
         let mut status = self.status.take();
         let mut attend = |notification: Notification| {
@@ -133,7 +136,6 @@ impl Dump<'_> {
         let proc = Proc::open().context("open /proc")?;
         let spec = load::parse(&self.held.container.config()?)?;
         let plan = plan_of(&self.held.container, state, &spec)?;
-        let base = self.directories.add_to(options.common.for_criu(LOG));
         let freezer = Manager::new(state.cgroup.clone()).freezer_directory()?;
         let mut request = Options {
             pid: Some(init.as_raw()),
@@ -147,7 +149,7 @@ impl Dump<'_> {
             freeze_cgroup: freezer.as_deref().map(text_of).transpose()?.flatten(),
             config_file: config_file(&spec),
             external: namespaces::external(&plan, &proc, init)?,
-            ..base
+            ..options.common.for_criu(LOG)
         };
         if options.pre_dump {
             return Ok(request);

@@ -10,6 +10,7 @@ mod detour;
 mod directories;
 mod dump;
 mod explain;
+mod images;
 mod namespaces;
 mod options;
 mod restore;

@@ -8,15 +8,15 @@ use nix::unistd::Pid;
 use super::common::{config_file, text_of};
 use super::descriptors;
 use super::detour::Detour;
-use super::directories::Directories;
+use super::directories::{Directories, Views};
 use super::explain::explain;
 use super::namespaces::{self, Joined};
 use super::options::RestoreOptions;
 use crate::cgroup::Manager;
-use crate::container::hooks;
 use crate::container::making::{self, Blueprint, Order, end_cgroup};
 use crate::container::state::{Phase, ProcessId, State};
 use crate::container::store::Container;
+use crate::container::{hooks, intel_rdt};
 use crate::criu::{CgroupRoot, InheritedDescriptor, Job, Notification, Options, Service, Stdio};
 use crate::fail;
 use crate::linux::namespace::Kind;
@@ -45,7 +45,7 @@ pub struct Restored {
 /// What CRIU is told of.
 struct Ready {
     staged: Staged,
-    directories: Directories,
+    views: Views,
     joined: Joined,
 }
 
@@ -57,6 +57,7 @@ pub struct Restoring<'a> {
     container: Container,
     state: State,
     manager: Manager,
+    resctrl: Option<intel_rdt::Group>,
     init: Option<(Pid, OwnedFd)>,
     terminal: Option<OwnedFd>,
     hooks_began: bool,
@@ -75,7 +76,8 @@ impl<'a> Restoring<'a> {
         directories: &'a Directories,
         program: &Path,
     ) -> Result<Restored> {
-        let state = blueprint.first_state(order)?;
+        let mut state = blueprint.first_state(order)?;
+        state.descriptors = blueprint.descriptors()?;
         let mut manager = Manager::new(state.cgroup.clone());
         manager.prepare(&state.annotations, &blueprint.plan.cgroup.resources)?;
         let container = making::claim(order, &manager)?;
@@ -86,6 +88,7 @@ impl<'a> Restoring<'a> {
             container,
             state,
             manager,
+            resctrl: None,
             init: None,
             terminal: None,
             hooks_began: false,
@@ -108,9 +111,8 @@ impl<'a> Restoring<'a> {
         let plan = &self.blueprint.plan;
         let mut prepared = prepare::prepare_at_once(plan, None, &self.blueprint.proc)?;
         self.manager.create(&plan.cgroup.resources)?;
-        let paths = &self.state.cgroup.paths;
-        let openable = !prepared.is_for_init();
-        prepared.cgroups = prepare::cgroups(plan, openable, |key| paths.get(key).map(PathBuf::as_path))?;
+        self.resctrl = making::record_resctrl_group(&self.container, &self.blueprint)?;
+        self.resctrl.as_ref().map_or(Ok(()), intel_rdt::Group::make)?;
         let joined = Joined::of(plan, std::mem::take(&mut prepared.namespaces))?;
         let inherited = descriptors::inherited(self.directories.images())?;
 
@@ -142,17 +144,24 @@ impl<'a> Restoring<'a> {
 
     /// CRIU first: what is mounted then hides a part of the host's files.
     fn start_here(&self, program: &Path, prepared: Prepared, joined: Joined) -> Result<(Service, Ready)> {
-        let directories = self.directories.open_here()?;
+        let views = self.directories.views_here()?;
         let passed = joined.by_descriptor.iter().map(|(_, file)| file.try_clone());
         let passed = passed.collect::<std::io::Result<Vec<_>>>().context("pass namespaces on")?;
         let mut service = Service::start(program, Stdio::Ours, passed, true)?;
-        let staged = service
-            .check_version()
-            .and_then(|()| external::stage(&self.blueprint.plan, prepared, &self.blueprint.proc));
-        match staged {
-            Ok(staged) => Ok((service, Ready { staged, directories, joined })),
+        match self.stage(&mut service, prepared) {
+            Ok(staged) => Ok((service, Ready { staged, views, joined })),
             Err(error) => Err(kill_after(service, error)),
         }
+    }
+
+    /// The cgroup is entered before it is shown: systemd makes it around a process.
+    fn stage(&self, service: &mut Service, mut prepared: Prepared) -> Result<Staged> {
+        service.check_version()?;
+        self.enter_cgroup(service.pid())?;
+        let (plan, paths) = (&self.blueprint.plan, &self.state.cgroup.paths);
+        let openable = !prepared.is_for_init();
+        prepared.cgroups = prepare::cgroups(plan, openable, |key| paths.get(key).map(PathBuf::as_path))?;
+        external::stage(plan, prepared, &self.blueprint.proc)
     }
 
     fn conduct(
@@ -161,21 +170,24 @@ impl<'a> Restoring<'a> {
         ready: Ready,
         inherited: Vec<InheritedDescriptor>,
     ) -> Result<()> {
-        self.enter_cgroup(service.pid())?;
         let request = self.request(service.pid(), &ready, inherited)?;
         let (guard, directories) = (&ready.staged.guard, self.directories);
-        let done = service
-            .carry_out(Job::Restore, request, &mut |notification| self.attend(notification, guard))
-            .map_err(|failure| explain("restore", failure, directories))?;
+        let done =
+            service.carry_out(Job::Restore, request, &mut |notification| self.attend(notification, guard));
+        ready.staged.clear();
+        let done = done.map_err(|failure| explain("restore", failure, directories))?;
         match (&self.init, done) {
             (Some((known, _)), Some(pid)) if *known == pid => Ok(()),
             _ => fail!(Code::System, "criu restored no process that it had told of"),
         }
     }
 
-    /// CRIU itself enters the container's cgroup, so that what it restores is in it from birth.
+    /// CRIU itself enters the container's cgroup and resctrl group, so that what it restores is in them from birth.
     fn enter_cgroup(&self, criu: Pid) -> Result<()> {
         self.manager.add(criu)?;
+        if let Some(group) = &self.resctrl {
+            group.add(criu)?;
+        }
         if let Some(owner) = self.blueprint.plan.cgroup.owner {
             self.manager.delegate(owner)?;
         }
@@ -185,7 +197,7 @@ impl<'a> Restoring<'a> {
     }
 
     fn request(&self, criu: Pid, ready: &Ready, mut inherited: Vec<InheritedDescriptor>) -> Result<Options> {
-        let Ready { staged, directories, joined } = ready;
+        let Ready { staged, views, joined } = ready;
         let options = self.options;
         for (index, (key, _)) in joined.by_descriptor.iter().enumerate() {
             inherited.push(InheritedDescriptor { key: key.to_string(), number: Service::number_of(index) });
@@ -202,12 +214,15 @@ impl<'a> Restoring<'a> {
             tcp_close: options.tcp_close.then_some(true),
             lsm_profile: options.lsm_profile.clone(),
             lsm_mount_context: options.lsm_mount_context.clone(),
+            // CRIU's newer way has all binds of one shared filesystem take their propagation from one of them, which
+            // has to contain the others (do_set_group of the kernel). Ours are clones of just what is bound.
+            mntns_compat_mode: Some(true),
             config_file: config_file(&self.blueprint.bundle.spec),
             cgroup_roots: self.cgroup_roots(criu)?,
             external,
             inherited,
             joined: joined.by_file.clone(),
-            ..directories.add_to(options.common.for_criu(LOG))
+            ..views.add_to(options.common.for_criu(LOG))
         })
     }
 
@@ -303,6 +318,9 @@ impl<'a> Restoring<'a> {
         }
         self.blueprint.handover.remove_pid_file();
         note(end_cgroup(&self.manager));
+        if let Some(group) = &self.resctrl {
+            note(group.remove());
+        }
         if self.hooks_began {
             hooks::run_poststop(&self.blueprint.plan.hooks.poststop, &self.blueprint.hook_state);
         }

@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use nix::fcntl::AtFlags;
 use nix::sys::stat::{Mode, fstat, fstatat};
@@ -10,7 +11,7 @@ use nix::unistd::{UnlinkatFlags, mkfifoat, unlinkat};
 use serde::{Deserialize, Serialize};
 
 use super::{CGROUP_FILE, CONFIG_FILE, ContainerId, RESCTRL_FILE, START_FIFO, STATE_FILE, files, not_found};
-use crate::cgroup::{Location, Manager};
+use crate::cgroup::{self, Location};
 use crate::container::intel_rdt::Group;
 use crate::container::state::{Phase, ProcessId, State, Status};
 use crate::fail;
@@ -25,10 +26,25 @@ const CONFIG_LIMIT: usize = 64 << 20;
 const CGROUP_LIMIT: usize = 1 << 20;
 const RESCTRL_LIMIT: usize = 1 << 20;
 
+/// What looking at one container has in common with looking at the next.
+pub struct Observer {
+    proc: Proc,
+    boot_id: String,
+    cgroup_mounts: cgroup::Mounts,
+}
+
+impl Observer {
+    pub fn new() -> Result<Self> {
+        let proc = Proc::open().context("open /proc")?;
+        let boot_id = host::boot_id(&proc).context("read the boot id")?;
+        Ok(Self { proc, boot_id, cgroup_mounts: cgroup::Mounts::default() })
+    }
+}
+
 /// An open container directory.
 pub struct Container {
     id: ContainerId,
-    root: OwnedFd,
+    root: Rc<OwnedFd>,
     directory: OwnedFd,
     path: PathBuf,
     locked: bool,
@@ -51,7 +67,7 @@ struct ResctrlRecord {
 }
 
 impl Container {
-    pub(super) fn new(id: ContainerId, root: OwnedFd, directory: OwnedFd, path: PathBuf) -> Self {
+    pub(super) fn new(id: ContainerId, root: Rc<OwnedFd>, directory: OwnedFd, path: PathBuf) -> Self {
         Self { id, root, directory, path, locked: false }
     }
 
@@ -212,12 +228,16 @@ impl Container {
 
     /// What the container is doing now, by the kernel.
     pub fn status(&self, state: &State) -> Result<Status> {
-        let proc = Proc::open().context("open /proc")?;
-        if !state.is_of_this_boot(&proc)? {
+        self.status_by(state, &Observer::new()?)
+    }
+
+    /// The same, by what an observer of many containers knows already.
+    pub fn status_by(&self, state: &State, observer: &Observer) -> Result<Status> {
+        if !state.is_of_boot(&observer.boot_id) {
             return Ok(Status::Stopped);
         }
         let alive = |process: ProcessId| {
-            process.is_alive(&proc).with_context(|| format!("look at process {}", process.pid))
+            process.is_alive(&observer.proc).with_context(|| format!("look at process {}", process.pid))
         };
         if state.phase == Phase::Creating {
             return Ok(if alive(state.runtime)? { Status::Creating } else { Status::Stopped });
@@ -226,7 +246,7 @@ impl Container {
         if !alive(init)? {
             return Ok(Status::Stopped);
         }
-        if Manager::new(state.cgroup.clone()).is_frozen()? {
+        if cgroup::is_frozen_at(&state.cgroup, &observer.cgroup_mounts)? {
             return Ok(Status::Paused);
         }
         let waits = files::exists(self.directory(), START_FIFO)

@@ -47,10 +47,11 @@ pub fn read(directory: BorrowedFd, name: &str, limit: usize) -> linux::Result<Ve
     // O_NONBLOCK: a fifo in its place must not make us wait.
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let file = openat(directory, name, flags, Mode::empty())?;
-    if kind(fstat(&file)?.st_mode) != SFlag::S_IFREG {
+    let status = fstat(&file)?;
+    if kind(status.st_mode) != SFlag::S_IFREG {
         return Err(Errno::EINVAL);
     }
-    linux::fd::read_to_end(file.as_fd(), limit)
+    linux::fd::read_regular(file.as_fd(), status.st_size, limit)
 }
 
 /// Whether something of this name is there.

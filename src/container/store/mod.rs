@@ -12,12 +12,13 @@ use std::fs::DirBuilder;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use nix::dir::Dir;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{Mode, mkdirat};
 
-pub use container::Container;
+pub use container::{Container, Observer};
 pub use id::ContainerId;
 
 use crate::fail;
@@ -42,7 +43,7 @@ const DIRECTORY: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::
 
 /// All containers below one `--root`.
 pub struct Store {
-    directory: OwnedFd,
+    directory: Rc<OwnedFd>,
     path: PathBuf,
 }
 
@@ -70,7 +71,7 @@ impl Store {
     /// Opens the store; None where nothing was ever stored.
     pub fn open_existing(root: &Path) -> Result<Option<Self>> {
         match open(root, DIRECTORY, Mode::empty()) {
-            Ok(directory) => Ok(Some(Self { directory, path: root.to_owned() })),
+            Ok(directory) => Ok(Some(Self { directory: Rc::new(directory), path: root.to_owned() })),
             Err(Errno::ENOENT) => Ok(None),
             Err(errno @ Errno::EACCES) => {
                 Err(errno).with_context(|| format!("open root directory {root:?}")).hint(NO_PLACE)
@@ -103,7 +104,7 @@ impl Store {
     pub fn find(&self, id: &ContainerId) -> Result<Container> {
         match openat(&self.directory, id.as_str(), DIRECTORY | OFlag::O_NOFOLLOW, Mode::empty()) {
             Ok(directory) => {
-                let root = self.directory.try_clone().context("duplicate the root's descriptor")?;
+                let root = Rc::clone(&self.directory);
                 Ok(Container::new(id.clone(), root, directory, self.path.join(id.as_str())))
             }
             Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => Err(not_found()),

@@ -94,6 +94,25 @@ fn the_root_is_filled_then_entered_then_closed() {
 }
 
 #[test]
+fn the_network_is_there_before_what_shows_it() {
+    use Action::*;
+    for (name, plan) in plans() {
+        let makes = plan.new_namespaces.contains(&Kind::Network);
+        assert_eq!(position(&plan, |action| *action == LoopbackUp).is_some(), makes, "{name}");
+        let beside = makes && !plan.has_user_namespace();
+        assert_eq!(plan.makes_network_beside(), beside, "{name}");
+        assert_eq!(plan.cloned_namespaces().contains(&Kind::Network), makes && !beside, "{name}");
+        before(&name, &plan, |action| *action == AwaitNetwork, |action| *action == LoopbackUp);
+        let shows = |action: &Action| match action {
+            Mount(mount) => matches!(&mount.source, MountSource::Filesystem { kind, .. } if kind == "sysfs"),
+            AwaitRuntimeHooks | AnnounceRootfs | EnterRootfs(_) => true,
+            _ => false,
+        };
+        before(&name, &plan, |action| *action == LoopbackUp, shows);
+    }
+}
+
+#[test]
 fn privileges_go_after_all_that_needs_them() {
     use Action::*;
     let privileged = |action: &Action| {
@@ -187,6 +206,7 @@ fn every_step_that_the_config_asked_for_names_its_place() {
                 UnshareCgroupNamespace
                     | NewSession
                     | JoinSessionKeyring { .. }
+                    | AwaitNetwork
                     | LoopbackUp
                     | AttachRootfs
                     | MakeDevice(_)

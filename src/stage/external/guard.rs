@@ -1,7 +1,7 @@
 //! What a restored container must not have got: the flags of its mounts come from the images, and who can write those
 //! could make a read-only place of the host writable.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::unistd::Pid;
 
@@ -35,6 +35,7 @@ impl Part {
 pub struct Guard {
     pub(super) read_only: Vec<Part>,
     pub(super) writable: Vec<Part>,
+    pub(super) read_only_root: bool,
 }
 
 impl Guard {
@@ -55,9 +56,13 @@ impl Guard {
     }
 
     fn forbids(&self, mount: &Mount) -> bool {
-        !mount.read_only
-            && self.read_only.iter().any(|part| part.has(mount))
-            && !self.writable.iter().any(|part| part.has(mount))
+        if mount.read_only {
+            return false;
+        }
+        if mount.mount_point == Path::new("/") {
+            return self.read_only_root;
+        }
+        self.read_only.iter().any(|part| part.has(mount)) && !self.writable.iter().any(|part| part.has(mount))
     }
 }
 
@@ -71,6 +76,7 @@ mod tests {
         let guard = Guard {
             read_only: vec![part((8, 1), "/srv/secret"), part((8, 1), "/srv/both")],
             writable: vec![part((8, 1), "/srv/both"), part((8, 1), "/srv/secret/rootfs")],
+            read_only_root: false,
         };
         let cases = [
             ("8:1 /srv/secret /x ro", false),
@@ -83,6 +89,15 @@ mod tests {
         ];
         for (line, forbidden) in cases {
             let mountinfo = Mountinfo::parse(format!("2 1 {line} - ext4 x rw\n").as_bytes());
+            assert_eq!(guard.forbids(mountinfo.iter().next().unwrap()), forbidden, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_root_that_is_to_be_read_only_is() {
+        let guard = Guard { read_only_root: true, ..Guard::default() };
+        for (line, forbidden) in [("/ / rw", true), ("/ / ro", false), ("/ /data rw", false)] {
+            let mountinfo = Mountinfo::parse(format!("2 1 8:1 {line} - ext4 x rw\n").as_bytes());
             assert_eq!(guard.forbids(mountinfo.iter().next().unwrap()), forbidden, "{line}");
         }
     }

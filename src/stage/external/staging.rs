@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::mount::{MntFlags, umount2};
 use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::guard::{Guard, Part};
 use super::{External, Source, externals, key, key_below};
@@ -21,7 +22,7 @@ use crate::linux::mountinfo::{self, Mountinfo};
 use crate::linux::path::Root;
 use crate::linux::procfs::Proc;
 use crate::plan::{Action, Mount, MountSource, NOTIFY, Plan, Step};
-use crate::report::{Code, Context as _, Result};
+use crate::report::{Code, Context as _, Result, log};
 use crate::stage::context::Prepared;
 
 const MOUNTINFO_LIMIT: usize = 64 << 20;
@@ -34,6 +35,35 @@ pub struct Staged {
     /// Names, and the paths of what they mean.
     pub places: Vec<(String, PathBuf)>,
     pub guard: Guard,
+    /// The root filesystem, where a directory was made in it for CRIU alone.
+    lent: Option<OwnedFd>,
+}
+
+/// CRIU pivots by way of this directory of the root.
+const PIVOT: &str = "tmp";
+
+impl Staged {
+    /// Removes what CRIU needs no more. What the container has put there by now stays.
+    pub fn clear(&self) {
+        let Some(root) = &self.lent else { return };
+        if let Err(errno) = unlinkat(root, PIVOT, UnlinkatFlags::RemoveDir) {
+            log::debug(format!("the directory /{PIVOT} that criu pivoted by stays: {errno}"));
+        }
+    }
+}
+
+/// CRIU makes one where there is none, but not in a root that it has made read-only before.
+fn lend_pivot(plan: &Plan, root: &OwnedFd) -> Result<Option<OwnedFd>> {
+    let doing = "make a directory that criu can pivot by";
+    if !plan.has_read_only_root() {
+        return Ok(None);
+    }
+    match mkdirat(root, PIVOT, Mode::from_bits_truncate(0o755)) {
+        Ok(()) => root.try_clone().context(doing).map(Some),
+        // On the host too: then CRIU says what it misses.
+        Err(Errno::EEXIST | Errno::EROFS) => Ok(None),
+        Err(errno) => Err(errno).context(doing),
+    }
 }
 
 /// One name's tree, attached.
@@ -71,6 +101,8 @@ pub fn stage(plan: &Plan, mut prepared: Prepared, proc: &Proc) -> Result<Staged>
     make_mount_points(plan, top.as_fd(), directory, root.as_fd(), &attached)?;
     let mut staged = describe(proc, directory.join("root"), &root, attached)?;
     staged.places.extend(notify);
+    staged.guard.read_only_root = plan.has_read_only_root();
+    staged.lent = lend_pivot(plan, &root)?;
     Ok(staged)
 }
 

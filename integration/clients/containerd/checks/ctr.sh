@@ -89,6 +89,8 @@ user_namespace() {
 events() {
 	/usr/bin/ctr events >/tmp/events &
 	local listening=$!
+	# It listens once it has heard something.
+	timeout 60 bash -c 'until grep -q /namespaces/update /tmp/events; do ctr namespaces label default heard=$RANDOM; sleep 0.1; done'
 	run -d -- one sh -c 'sleep 0.3; exit 6'
 	shows /tmp/events /tasks/exit
 	contains "exit code 6" "$(delete_task one)"
