@@ -21,7 +21,7 @@ MAN := $(DESTDIR)$(PREFIX)/share/man/man8
 SHARE := $(DESTDIR)$(PREFIX)/share
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: build demo examples bench docs deb test test-release test-races test-older-kernel fuzz test-guest $(CLIENTS:%=test-%) test-clients test-kubernetes test-deb soak lint install clean help
+.PHONY: build demo examples bench docs deb test test-release test-races test-older-kernel fuzz test-guest test-guest-all $(CLIENTS:%=test-%) test-clients test-kubernetes test-deb soak lint install clean help
 
 build: ## build the release binary
 	@integration/packages $(BUILD_PACKAGES)
@@ -75,8 +75,11 @@ fuzz: ## fuzz every target for FUZZ_SECONDS each
 	@integration/packages $(BUILD_PACKAGES) g++
 	fuzz/run $(FUZZ_SECONDS)
 
-test-guest: ## run the cgroup tests in a guest with cgroup v2 and systemd (QEMU; minutes)
+test-guest: ## run something of each kind in a guest with cgroup v2 alone and systemd (QEMU; ten minutes)
 	@$(AS_ROOT) integration/guest/run
+
+test-guest-all: ## run there all that cgroups, systemd and AppArmor have a say in
+	@$(AS_ROOT) integration/guest/run --all
 
 $(CLIENTS:%=test-%): test-%:
 	@integration/packages $(BUILD_PACKAGES) $(TEST_PACKAGES)

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::{Container, Outcome, Process, is_peer, leftovers, skip, strace};
+use crate::support::{Container, Outcome, Process, is_peer, leftovers, rounds, skip, strace};
 
 /// A container with some of everything: cgroup limits, mounts, a hook.
 fn rich() -> anyhow::Result<Container> {
@@ -30,6 +30,7 @@ fn is_undone(container: &Container, point: &str) -> Outcome {
 
 /// Kills `words` after each of `count` parts of the time that it takes.
 fn sweep(words: &[&str], count: u32, prepare: impl Fn(&Container) -> Outcome) -> Outcome {
+    let count = rounds(count);
     let container = rich()?;
     prepare(&container)?;
     let begin = Instant::now();

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{lacks_v2, systemctl};
 use crate::support::container::{Driver, driver};
-use crate::support::{Container, Outcome, skip};
+use crate::support::{Container, Outcome, rounds, skip};
 
 /// Every cgroup, mount and unit that has to do with a container of this test.
 fn traces(id: &str) -> anyhow::Result<BTreeSet<String>> {
@@ -39,7 +39,7 @@ fn two_hundred_containers_leave_nothing() -> Outcome {
     container.create()?.ok();
     assert!(!traces(&container.id)?.is_empty(), "a container is not seen at all");
     container.delete_by_force()?.ok();
-    for _ in 0..200 {
+    for _ in 0..rounds(200) {
         container.create()?.ok();
         container.delete_by_force()?.ok();
     }

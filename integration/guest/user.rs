@@ -50,8 +50,11 @@ fn a_users_container_is_a_scope_of_the_users_systemd() -> Outcome {
         return skip(reason);
     }
     let container = container(|config| {
-        config["linux"]["resources"]["pids"] = json!({"limit": 33});
-        config["linux"]["resources"]["memory"] = json!({"limit": 67_108_864});
+        config["linux"]["resources"] = json!({
+            "pids": {"limit": 33},
+            "memory": {"limit": 67_108_864, "swap": 100_663_296, "reservation": 33_554_432},
+            "cpu": {"shares": 512, "quota": 20_000, "period": 100_000, "cpus": "1", "mems": "0"}
+        });
     })?;
     trug(&container, &["run", "--detach", &container.id]).output()?.ok();
     let unit = format!("trug-{}.scope", container.id);
@@ -66,8 +69,17 @@ fn a_users_container_is_a_scope_of_the_users_systemd() -> Outcome {
         &unit,
     ]);
     assert_eq!(show.output()?.ok().stdout(), "active");
-    for (file, expected) in [("pids.max", "33\n"), ("memory.max", "67108864\n")] {
-        assert_eq!(fs::read_to_string(directory(&container).join(file))?, expected);
+    for (file, expected) in [
+        ("pids.max", "33\n"),
+        ("memory.max", "67108864\n"),
+        ("memory.swap.max", "33554432\n"),
+        ("memory.low", "33554432\n"),
+        ("cpu.weight", "59\n"),
+        ("cpu.max", "20000 100000\n"),
+        ("cpuset.cpus", "1\n"),
+        ("cpuset.mems", "0\n"),
+    ] {
+        assert_eq!(fs::read_to_string(directory(&container).join(file))?, expected, "{file}");
     }
     trug(&container, &["update", "--pids-limit", "44", &container.id]).output()?.ok();
     assert_eq!(fs::read_to_string(directory(&container).join("pids.max"))?, "44\n");
@@ -86,11 +98,30 @@ fn a_process_that_is_executed_from_elsewhere_is_put_into_the_users_scope() -> Ou
     }
     let container = container(|_| {})?;
     trug(&container, &["run", "--detach", &container.id]).output()?.ok();
-    trug(&container, &["exec", &container.id, "cat", "/proc/self/cgroup"]).output()?.prints("0::/");
+    let calls = container.path("calls").to_string_lossy().into_owned();
+    let traced = ["strace", "-f", "-s", "500", "-e", "trace=sendto,sendmsg,write", "-o", &calls];
+    let exec = trug(&container, &["exec", &container.id, "cat", "/proc/self/cgroup"]).under(traced);
+    exec.output()?.prints("0::/");
+    assert!(fs::read_to_string(&calls)?.contains("AttachProcessesToUnit"), "systemd was not asked");
     let below = directory(&container).join("below");
     Invocation::new(["as-user", "mkdir"]).arg(&below).output()?.ok();
     let exec = trug(&container, &["exec", "--cgroup", "below", &container.id, "cat", "/proc/self/cgroup"]);
     exec.output()?.prints("0::/below");
     trug(&container, &["delete", "--force", &container.id]).output()?.ok();
+    Ok(())
+}
+
+/// The user's systemd hands on only what it was given itself.
+#[test]
+fn a_limit_of_a_controller_that_the_user_was_not_given_is_refused_by_name() -> Outcome {
+    if let Some(reason) = lacks_user() {
+        return skip(reason);
+    }
+    let container = container(|config| {
+        config["linux"]["resources"]["hugepageLimits"] = json!([{"pageSize": "2MB", "limit": 4_194_304}]);
+    })?;
+    let output = trug(&container, &["run", "--detach", &container.id]).output()?;
+    output.fails(1, "hugetlb").fails(1, "not available").fails(1, "/linux/resources/hugepageLimits/0/limit");
+    assert_eq!(container.leftovers()?, Vec::<String>::new());
     Ok(())
 }

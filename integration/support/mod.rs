@@ -43,6 +43,12 @@ pub fn deadline() -> Duration {
     Duration::from_secs(given.unwrap_or(30))
 }
 
+/// How often to do what is done `wanted` times: `TRUG_TEST_ROUNDS` at most, where a machine is slow.
+pub fn rounds(wanted: u32) -> u32 {
+    let most = std::env::var("TRUG_TEST_ROUNDS").ok().and_then(|text| text.parse().ok());
+    wanted.min(most.unwrap_or(wanted))
+}
+
 /// Ends a test that cannot run here, and says why: on standard error (past libtest's capture), and
 /// in the file that `integration/run-tests.sh` counts.
 pub fn skip(reason: &str) -> Outcome {

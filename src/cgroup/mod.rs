@@ -331,10 +331,7 @@ impl Manager {
             Driver::Systemd => self.apply(before),
             Driver::Cgroupfs | Driver::Disabled => Ok(()),
         };
-        match former.restore().and(told) {
-            Ok(()) => Err(error),
-            Err(second) => Err(error.and_then(second)),
-        }
+        Err(error.and(former.restore().and(told)))
     }
 
     /// What the container has used so far; nothing where the cgroup is gone.

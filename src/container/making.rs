@@ -75,10 +75,7 @@ pub struct Made {
 pub fn claim(order: &Order, manager: &Manager) -> Result<Container> {
     let container = Store::open(&order.globals.root)?.reserve(order.id)?;
     let Err(error) = manager.check_unused() else { return Ok(container) };
-    Err(match container.discard() {
-        Ok(()) => error,
-        Err(second) => error.and_then(second),
-    })
+    Err(error.and(container.discard()))
 }
 
 /// Makes the container up to its commit; with `start_at_once`, up to its execve.
@@ -512,21 +509,15 @@ impl Work {
         if let Some(child) = &self.child {
             child.kill();
         }
-        let mut note = |undone: Result<()>| {
-            if let Err(second) = undone {
-                error = std::mem::replace(&mut error, no_child()).and_then(second);
-            }
-        };
         blueprint.handover.remove_pid_file();
-        note(end_cgroup(&self.manager));
+        error = error.and(end_cgroup(&self.manager));
         if let Some(group) = &self.resctrl {
-            note(group.remove());
+            error = error.and(group.remove());
         }
         if self.hooks_began {
             hooks::run_poststop(&blueprint.plan.hooks.poststop, &blueprint.hook_state);
         }
-        note(self.container.discard());
-        error
+        error.and(self.container.discard())
     }
 
     /// A killed init says nothing; its cgroup does.

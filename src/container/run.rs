@@ -38,10 +38,7 @@ pub fn run(globals: &Globals, id: &ContainerId, options: &RunOptions) -> Result<
             trace::done("remove the container");
             ended.map(|()| status)
         }
-        (Err(error), _) => match end(made, options.keep) {
-            Ok(()) => Err(error),
-            Err(second) => Err(error.and_then(second)),
-        },
+        (Err(error), _) => Err(error.and(end(made, options.keep))),
     }
 }
 

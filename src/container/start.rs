@@ -124,9 +124,6 @@ fn run_poststart(container: &Container, state: &State, pid: i32) -> Result<()> {
     let ran = hooks::run_poststart(&hooks, &hooks::hook_state(state), pid);
     match ran {
         Ok(()) => Ok(()),
-        Err(error) => match kill::end(state) {
-            Ok(()) => Err(error),
-            Err(second) => Err(error.and_then(second)),
-        },
+        Err(error) => Err(error.and(kill::end(state))),
     }
 }

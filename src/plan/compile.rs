@@ -88,7 +88,7 @@ fn steps(
     steps.add(namespaces.unshare_cgroup.then_some(Action::UnshareCgroupNamespace));
     steps.add([Action::NewSession]);
     steps.add(process::keyring(process, options.id, options.no_new_keyring));
-    let network = namespaces::network(namespaces);
+    let network = namespaces::network(namespaces, options);
     if !network.contains(&Action::AwaitNetwork) {
         steps.add(network.clone());
     }

@@ -95,9 +95,11 @@ pub fn join(namespaces: &Namespaces) -> Vec<Step> {
 }
 
 /// A new network namespace has `lo`, but down. The parent makes it, beside init's work, where it may belong to the
-/// parent's user namespace.
-pub fn network(namespaces: &Namespaces) -> Vec<Action> {
-    match (namespaces.new.contains(&Kind::Network), namespaces.has_user()) {
+/// parent's user namespace; and where the parent can come back to its own: root in a user namespace (Podman's, for its
+/// user) is often still in the network of the host, which it has no right to join.
+pub fn network(namespaces: &Namespaces, options: &Options) -> Vec<Action> {
+    let by_clone = namespaces.has_user() || options.in_user_namespace;
+    match (namespaces.new.contains(&Kind::Network), by_clone) {
         (false, _) => Vec::new(),
         (true, true) => vec![Action::LoopbackUp],
         (true, false) => vec![Action::AwaitNetwork, Action::LoopbackUp],

@@ -95,8 +95,9 @@ impl Error {
         self
     }
 
-    /// Tells of a second failure, met while cleaning up after this one: there is one error line.
-    pub fn and_then(mut self, second: Error) -> Self {
+    /// Tells of a second failure too, if one was met while cleaning up after this one: there is one error line.
+    pub fn and(mut self, cleaned: Result<()>) -> Self {
+        let Err(second) = cleaned else { return self };
         self.errno = self.errno();
         self.cause = anyhow::Error::msg(format!("{} (and then: {})", self.text(), second.text()));
         self

@@ -16,6 +16,8 @@ use crate::linux::{self, fd, namespace, signal};
 use crate::plan::{Action, Step};
 use crate::report::{Code, Context as _, Error, Result, log, trace};
 
+/// What a container ends with whose program could not be executed after all (runc since 1.2).
+const EXEC_FAILED: i32 = 255;
 /// Until the plan sets the container's.
 const UMASK: u32 = 0o022;
 
@@ -26,8 +28,9 @@ pub fn run(context: Context, steps: &[Step]) -> ! {
         Ok(never) => match never {},
         Err(error) => error,
     };
+    let status = if error.kind() == Code::Exec { EXEC_FAILED } else { 1 };
     report(&context, error);
-    linux::process::exit_now(1)
+    linux::process::exit_now(status)
 }
 
 /// A type without values: the last step does not return.

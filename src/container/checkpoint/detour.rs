@@ -35,10 +35,7 @@ impl Detour {
         let slave = Propagation { kind: PropagationKind::Slave, recursive: true };
         match mount::set_root_propagation(slave).context("keep mounts from the host") {
             Ok(()) => Ok(way_back),
-            Err(error) => match way_back.end() {
-                Ok(()) => Err(error),
-                Err(second) => Err(error.and_then(second)),
-            },
+            Err(error) => Err(error.and(way_back.end())),
         }
     }
 

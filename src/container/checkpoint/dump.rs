@@ -101,10 +101,7 @@ impl Dump<'_> {
             Ok(_) => Ok(()),
             Err(failure) => {
                 let error = explain("dump", failure, self.directories);
-                Err(match thaw_again(self.held) {
-                    Ok(()) => error,
-                    Err(second) => error.and_then(second),
-                })
+                Err(error.and(thaw_again(self.held)))
             }
         }
     }

@@ -52,9 +52,8 @@ pub fn restore(globals: &Globals, id: &ContainerId, options: &RestoreOptions) ->
             Ok(())
         }
     };
-    match (ended, removed) {
-        (Ok(status), removed) => removed.map(|()| status),
-        (Err(error), Ok(())) => Err(error),
-        (Err(error), Err(second)) => Err(error.and_then(second)),
+    match ended {
+        Ok(status) => removed.map(|()| status),
+        Err(error) => Err(error.and(removed)),
     }
 }

@@ -137,8 +137,7 @@ impl<'a> Restoring<'a> {
         match (started, detour.end()) {
             (Ok(started), Ok(())) => Ok(started),
             (Ok((service, _)), Err(error)) => Err(kill_after(service, error)),
-            (Err(error), Ok(())) => Err(error),
-            (Err(error), Err(second)) => Err(error.and_then(second)),
+            (Err(error), ended) => Err(error.and(ended)),
         }
     }
 
@@ -307,33 +306,23 @@ impl<'a> Restoring<'a> {
     fn undo(mut self, error: Error) -> Error {
         let mut error = error;
         self.net_devices.give_back();
-        let mut note = |undone: Result<()>| {
-            if let Err(second) = undone {
-                let first = std::mem::replace(&mut error, Error::new(Code::Internal, ""));
-                error = first.and_then(second);
-            }
-        };
         if let Some((_, init)) = &self.init {
-            note(end(init));
+            error = error.and(end(init));
         }
         self.blueprint.handover.remove_pid_file();
-        note(end_cgroup(&self.manager));
+        error = error.and(end_cgroup(&self.manager));
         if let Some(group) = &self.resctrl {
-            note(group.remove());
+            error = error.and(group.remove());
         }
         if self.hooks_began {
             hooks::run_poststop(&self.blueprint.plan.hooks.poststop, &self.blueprint.hook_state);
         }
-        note(self.container.discard());
-        error
+        error.and(self.container.discard())
     }
 }
 
 fn kill_after(service: Service, error: Error) -> Error {
-    match service.kill() {
-        Ok(()) => error,
-        Err(second) => error.and_then(second),
-    }
+    error.and(service.kill())
 }
 
 fn pid_of(notification: &Notification) -> Result<Pid> {

@@ -69,10 +69,7 @@ fn apply(held: &Held, change: &LinuxResources, schemata: &Schemata) -> Result<()
                 .set()
                 .and_then(|()| held.container.record_resctrl(after))
                 .and_then(|()| held.container.save(&state));
-            kept.map_err(|error| match before.set().and_then(|()| held.container.record_resctrl(before)) {
-                Ok(()) => error,
-                Err(second) => error.and_then(second),
-            })
+            kept.map_err(|error| error.and(before.set().and_then(|()| held.container.record_resctrl(before))))
         }
     })
 }

@@ -113,6 +113,17 @@ fn the_network_is_there_before_what_shows_it() {
 }
 
 #[test]
+fn in_a_user_namespace_the_network_is_made_by_the_clone() {
+    let spec = load::parse(&read("default.config.json")).expect("the config parses");
+    let tree = tree(Layout::Unified);
+    for in_user_namespace in [false, true] {
+        let options = Options { in_user_namespace, ..options(&tree) };
+        let plan = compile::container(&spec, &options).expect("the config compiles");
+        assert_eq!(plan.cloned_namespaces().contains(&Kind::Network), in_user_namespace);
+    }
+}
+
+#[test]
 fn privileges_go_after_all_that_needs_them() {
     use Action::*;
     let privileged = |action: &Action| {

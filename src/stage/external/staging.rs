@@ -35,7 +35,7 @@ pub struct Staged {
     /// Names, and the paths of what they mean.
     pub places: Vec<(String, PathBuf)>,
     pub guard: Guard,
-    /// The root filesystem, where a directory was made in it for CRIU alone.
+    /// The root filesystem, writable, where a directory was made in it for CRIU alone.
     lent: Option<OwnedFd>,
 }
 
@@ -52,18 +52,23 @@ impl Staged {
     }
 }
 
-/// CRIU makes one where there is none, but not in a root that it has made read-only before.
-fn lend_pivot(plan: &Plan, root: &OwnedFd) -> Result<Option<OwnedFd>> {
-    let doing = "make a directory that criu can pivot by";
+/// The root as the config has it, before CRIU sees it: not every CRIU makes it read-only again. CRIU cannot make the
+/// directory that it pivots by in such a one, so it gets one where there is none.
+fn set_root_flags(plan: &Plan, root: &OwnedFd) -> Result<Option<OwnedFd>> {
     if !plan.has_read_only_root() {
         return Ok(None);
     }
-    match mkdirat(root, PIVOT, Mode::from_bits_truncate(0o755)) {
-        Ok(()) => root.try_clone().context(doing).map(Some),
+    let doing = "make the root filesystem read-only";
+    let writable = mount::open_tree_clone_fd(root.as_fd(), false).context(doing)?;
+    let lent = match mkdirat(&writable, PIVOT, Mode::from_bits_truncate(0o755)) {
+        Ok(()) => Some(writable),
         // On the host too: then CRIU says what it misses.
-        Err(Errno::EEXIST | Errno::EROFS) => Ok(None),
-        Err(errno) => Err(errno).context(doing),
-    }
+        Err(Errno::EEXIST | Errno::EROFS) => None,
+        Err(errno) => return Err(errno).context("make a directory that criu can pivot by"),
+    };
+    let read_only = Attributes { set: Attr::RDONLY, ..Attributes::default() };
+    mount::set_attributes(root.as_fd(), read_only, false).context(doing)?;
+    Ok(lent)
 }
 
 /// One name's tree, attached.
@@ -102,7 +107,7 @@ pub fn stage(plan: &Plan, mut prepared: Prepared, proc: &Proc) -> Result<Staged>
     let mut staged = describe(proc, directory.join("root"), &root, attached)?;
     staged.places.extend(notify);
     staged.guard.read_only_root = plan.has_read_only_root();
-    staged.lent = lend_pivot(plan, &root)?;
+    staged.lent = set_root_flags(plan, &root)?;
     Ok(staged)
 }
 

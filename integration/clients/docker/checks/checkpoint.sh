@@ -9,6 +9,7 @@ save() {
 
 checkpoint_and_start() {
 	needs_criu
+	[[ "$(docker version -f '{{.Server.Version}}')" != 28.* ]] || skip "Docker 28 starts from no checkpoint, over runc either: it looks for the network of pid 0"
 	goes_on_after save "docker start --checkpoint saved box"
 	docker checkpoint rm box saved
 	equals "" "$(docker checkpoint ls box | tail -n +2)"

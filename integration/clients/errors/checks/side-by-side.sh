@@ -12,10 +12,16 @@ not_executable() {
 	fails_alike 126 'is a directory\|permission denied' "$1" busybox /etc
 }
 
-# What only the kernel can tell from a program is started, says so in its log, and ends with 1.
+# What only the kernel can tell from a program is started, says so in its log, and ends with 255 (1 over runc before 1.2).
 not_a_program() {
-	fails_alike 1 '^exec /broken/not-a-program: exec format error$' "$1" "${BROKEN[@]}" busybox /broken/not-a-program
-	fails_alike 1 '^exec /broken/no-interpreter: no such file or directory$' "$1" "${BROKEN[@]}" busybox /broken/no-interpreter
+	local wrong file
+	for wrong in "not-a-program: exec format error" "no-interpreter: no such file or directory"; do
+		file=/broken/${wrong%%:*}
+		both "$1" "${BROKEN[@]}" busybox "$file"
+		equals "exec /broken/$wrong" "$trug"
+		equals "exec /broken/$wrong" "$runc"
+		contains "$trug_status $runc_status" "255 255, 255 1"
+	done
 }
 
 # A directory for a file.
