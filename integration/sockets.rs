@@ -42,8 +42,9 @@ fn an_annotation_asks_for_a_pidfd_as_the_flag_does() -> Outcome {
     })?;
     container.command(&["create"])?.ok();
     let received = socket.receive()?;
+    let init = container.init()?;
     pidfd_send_signal(received.one()?, Signal::KILL)?;
-    container.init()?.wait_gone()?;
+    init.wait_gone()?;
     Ok(())
 }
 

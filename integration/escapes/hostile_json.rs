@@ -44,7 +44,7 @@ fn very_many_of_a_kind_are_an_error() -> Outcome {
     if is_peer() {
         return skip("peers take hours for some of these");
     }
-    const MANY: usize = 100_000;
+    const MANY: usize = 40_000;
     let list = |element: &dyn Fn(usize) -> String| (0..MANY).map(element).collect::<Vec<_>>().join(",");
     let of_linux = |members: String| {
         format!(

@@ -19,11 +19,14 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let mut faults = Vec::new();
+    let mut unsafe_blocks = 0;
     let mut imports: BTreeMap<&PathBuf, BTreeSet<PathBuf>> = BTreeMap::new();
     for (path, text) in &files {
         let code = code_of(text);
         faults.extend(wrong_floors(path, &code));
         faults.extend(stray_unsafe(path, &code));
+        let is_of_tests = path.to_string_lossy().contains("test");
+        unsafe_blocks += code.iter().filter(|_| !is_of_tests).map(|line| line.matches("unsafe {").count()).sum::<usize>();
         if path.file_name().is_some_and(|name| name != "mod.rs" && name != "lib.rs") {
             imports.insert(path, imported_files(path, &code, &files));
         }
@@ -33,7 +36,10 @@ fn main() -> ExitCode {
         eprintln!("{fault}");
     }
     match faults.is_empty() {
-        true => ExitCode::SUCCESS,
+        true => {
+            println!("{unsafe_blocks} unsafe blocks, all in linux");
+            ExitCode::SUCCESS
+        }
         false => ExitCode::FAILURE,
     }
 }

@@ -395,6 +395,15 @@ impl Manager {
         self.unit.as_ref().map_or(Ok(()), UnitDriver::stop)
     }
 
+    /// Removes the directories if nothing is in them, and at once; false where `remove` is needed: processes, cgroups
+    /// below, or a unit.
+    pub fn remove_empty(&self) -> Result<bool> {
+        match self.unit {
+            Some(_) => Ok(false),
+            None => remove::remove_empty(self.hierarchies()?),
+        }
+    }
+
     /// Number of OOM kills so far, where the kernel tells; 0 where it does not, or the cgroup is gone.
     pub fn oom_kills(&self) -> Result<u64> {
         let hierarchies = self.hierarchies()?;

@@ -151,6 +151,9 @@ fn kill_held(process: std::os::fd::BorrowedFd) -> crate::linux::Result<()> {
 
 fn remove_cgroup(manager: &Manager, kill: bool) -> Result<()> {
     const REMOVING: &str = "unable to destroy container: unable to remove container's cgroup";
+    if manager.remove_empty().context(REMOVING)? {
+        return Ok(());
+    }
     if kill && manager.exists() && !manager.pids().context(REMOVING)?.is_empty() {
         manager.signal_all(SIGKILL).context(REMOVING)?;
     }

@@ -139,8 +139,9 @@ mod tests {
     #[test]
     fn a_process_that_is_not_proven_to_be_init_is_never_signalled() {
         let sleeper = Sleeper::new();
-        let ProcessId { pid, start_time } = sleeper.identity();
-        let init = |pid, start_time| State { init: Some(ProcessId { pid, start_time }), ..state("a") };
+        let ProcessId { pid, start_time, .. } = sleeper.identity();
+        let init =
+            |pid, start_time| State { init: Some(ProcessId { pid, start_time, inode: None }), ..state("a") };
         let cases = [
             ("of another time", init(pid, start_time + 1)),
             ("of an earlier time", init(pid, start_time - 1)),

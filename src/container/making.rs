@@ -344,7 +344,8 @@ impl Work {
         // Beside init's work: until the commit it dies with us, recorded or not.
         self.container.freeze_config(&blueprint.bundle.raw)?;
         self.state.descriptors = blueprint.descriptors()?;
-        self.state.init = Some(ProcessId::look_up(&blueprint.proc, pid).context("look at init")?);
+        let init = ProcessId::of_held(&blueprint.proc, pid, child.pidfd()).context("look at init")?;
+        self.state.init = Some(init);
         self.container.save(&self.state)?;
         trace::done("record init");
 

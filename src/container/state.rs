@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use nix::unistd::Pid;
@@ -27,6 +27,9 @@ pub struct ProcessId {
     pub pid: i32,
     /// Clock ticks from boot to its start (`man 5 proc_pid_stat`, field 22).
     pub start_time: u64,
+    /// Its number on pidfs, which no other process of this boot has; where it is known, nothing else is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inode: Option<u64>,
 }
 
 impl ProcessId {
@@ -35,7 +38,12 @@ impl ProcessId {
     /// # Errors
     /// ENOENT or ESRCH where there is none.
     pub fn look_up(proc: &Proc, pid: Pid) -> linux::Result<Self> {
-        Ok(Self { pid: pid.as_raw(), start_time: proc.stat(pid)?.start_time })
+        Ok(Self { pid: pid.as_raw(), start_time: proc.stat(pid)?.start_time, inode: None })
+    }
+
+    /// The same, of a process that is held.
+    pub fn of_held(proc: &Proc, pid: Pid, held: BorrowedFd) -> linux::Result<Self> {
+        Ok(Self { inode: pidfd::unique_inode(held)?, ..Self::look_up(proc, pid)? })
     }
 
     /// A descriptor of it, if it still runs. Opened first and compared after: so it is the process
@@ -59,6 +67,15 @@ impl ProcessId {
     pub fn is_alive(self, proc: &Proc) -> linux::Result<bool> {
         if self.pid <= 0 {
             return Ok(false);
+        }
+        if let Some(inode) = self.inode {
+            return match pidfd::open(Pid::from_raw(self.pid)) {
+                Ok(held) => {
+                    Ok(pidfd::unique_inode(held.as_fd())? == Some(inode) && !pidfd::has_ended(held.as_fd())?)
+                }
+                Err(Errno::ESRCH | Errno::EINVAL | Errno::ENOENT) => Ok(false),
+                Err(errno) => Err(errno),
+            };
         }
         match proc.stat(Pid::from_raw(self.pid)) {
             Ok(stat) => Ok(stat.start_time == self.start_time && !matches!(stat.state, 'Z' | 'X' | 'x')),

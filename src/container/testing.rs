@@ -77,7 +77,7 @@ pub fn state(id: &str) -> State {
         owner: 0,
         phase: Phase::Created,
         boot_id: host::boot_id(&Proc::open().unwrap()).unwrap(),
-        runtime: ProcessId { pid: 0, start_time: 0 },
+        runtime: ProcessId { pid: 0, start_time: 0, inode: None },
         init: None,
         cgroup: Location { driver: Driver::Disabled, unit: None, paths: BTreeMap::new(), rootless: false },
         systemd_cgroup: false,

@@ -4,6 +4,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::fstat;
+use nix::sys::statfs::{FsType, fstatfs};
 use nix::unistd::Pid;
 
 use super::syscall::{descriptor, done, over_interrupts};
@@ -30,6 +32,16 @@ impl Exit {
 pub fn open(pid: Pid) -> Result<OwnedFd> {
     // SAFETY: two numbers in, a new descriptor out.
     unsafe { descriptor(libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0)) }
+}
+
+/// PID_FS_MAGIC (linux/magic.h), Linux 6.9.
+const PID_FS_MAGIC: FsType = FsType(0x5049_4446);
+
+/// The number of the process on pidfs: of all processes since the boot it alone has it. None where descriptors of
+/// processes are not on pidfs yet, before Linux 6.9, and all look the same.
+pub fn unique_inode(pidfd: BorrowedFd) -> Result<Option<u64>> {
+    let on_pidfs = fstatfs(pidfd)?.filesystem_type() == PID_FS_MAGIC;
+    Ok(if on_pidfs { Some(fstat(pidfd)?.st_ino) } else { None })
 }
 
 /// `signal` by number: real-time signals too; 0 only asks whether there is such a process. ESRCH: it has been reaped.
@@ -122,6 +134,15 @@ mod tests {
             assert_eq!(send_signal(pidfd.as_fd(), 0), Err(Errno::ESRCH));
             assert_eq!(reap(pidfd.as_fd()), Err(Errno::ECHILD));
         }
+    }
+
+    #[test]
+    fn a_number_on_pidfs_is_one_processs_alone() {
+        let ((_one, first), (_two, second)) = (spawn("read x"), spawn("read x"));
+        let again = first.try_clone().unwrap();
+        assert_eq!(unique_inode(first.as_fd()), unique_inode(again.as_fd()));
+        let (first, second) = (unique_inode(first.as_fd()).unwrap(), unique_inode(second.as_fd()).unwrap());
+        assert!(first.is_none() && second.is_none() || first != second, "{first:?} {second:?}");
     }
 
     #[test]

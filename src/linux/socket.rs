@@ -4,18 +4,23 @@
 use std::io::IoSlice;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::fcntl::{OFlag, open};
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, socket, socketpair,
+    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, setsockopt, socket,
+    socketpair, sockopt::SendTimeout,
 };
 use nix::sys::stat::Mode;
+use nix::sys::time::TimeVal;
 
 use super::syscall::over_interrupts;
 use super::{Errno, Result};
 
 /// Longest path of a socket address, without the terminating zero (`man 7 unix`, sun_path).
 const PATH_BYTES: usize = 107;
+/// How long who listens on a caller's socket may take to accept us, or to make room for a message.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// SCM_MAX_FD (net/scm.h): more descriptors cannot be in one message.
 const MAX_FDS: usize = 253;
 
@@ -60,9 +65,17 @@ pub fn receive(socket: BorrowedFd, limit: usize) -> Result<Option<(Vec<u8>, Vec<
 }
 
 /// Connects a SOCK_STREAM to a path of any length (from inside the directory where it is over 107 bytes, by a change of
-/// the working directory and back). ENAMETOOLONG: even the last component alone is too long.
+/// the working directory and back). ENAMETOOLONG: even the last component alone is too long. EAGAIN: nobody has accepted
+/// the connection for half a minute; so it is for what is sent later.
 pub fn connect(path: &Path) -> Result<OwnedFd> {
+    connect_within(path, PATIENCE)
+}
+
+fn connect_within(path: &Path, patience: Duration) -> Result<OwnedFd> {
     let stream = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    // `man 7 socket`: of connect(2) too.
+    let patience = TimeVal::new(patience.as_secs() as i64, patience.subsec_micros().into());
+    setsockopt(&stream, SendTimeout, &patience)?;
     if path.as_os_str().len() <= PATH_BYTES {
         connect_to(&stream, path)?;
         return Ok(stream);
@@ -214,6 +227,21 @@ mod tests {
             assert_eq!(receive(there.as_fd(), 1).map(drop), Err(Errno::EMFILE));
             assert_eq!((0..1024).filter(|&fd| is_open(fd)).count(), open_before);
         });
+    }
+
+    #[test]
+    fn who_listens_and_never_accepts_is_not_waited_for_for_ever() {
+        use nix::sys::socket::{Backlog, bind, listen};
+        let scratch = Scratch::new();
+        let path = scratch.join("socket");
+        let listener = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        bind(listener.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
+        listen(&listener, Backlog::new(1).unwrap()).unwrap();
+        // The queue holds one or two; the next would wait.
+        let connections = (0..4).map(|_| connect_within(&path, Duration::from_millis(100)));
+        let connections: Vec<_> = connections.collect();
+        assert!(connections[0].is_ok());
+        assert!(connections.iter().any(|it| it.as_ref().is_err_and(|errno| *errno == Errno::EAGAIN)));
     }
 
     #[test]

@@ -159,6 +159,22 @@ fn another_signal_leaves_a_frozen_container_frozen_and_others_running() {
 }
 
 #[test]
+fn only_what_is_empty_is_removed_at_once() {
+    for tree in trees() {
+        let made = Box::made(&tree, json!({}));
+        let shell = Shell::run("read line");
+        made.manager.add(shell.pid()).unwrap();
+        assert!(!made.manager.remove_empty().unwrap());
+        assert_eq!(made.manager.pids().unwrap(), [shell.pid()]);
+
+        let empty = Box::made(&tree, json!({}));
+        assert!(empty.manager.remove_empty().unwrap());
+        assert!(!empty.manager.exists());
+        assert!(empty.manager.remove_empty().unwrap(), "what is not there is no obstacle");
+    }
+}
+
+#[test]
 fn removal_waits_for_the_last_process_and_not_longer() {
     for tree in trees() {
         let made = Box::made(&tree, json!({}));

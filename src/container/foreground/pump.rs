@@ -165,11 +165,15 @@ fn empty(to: BorrowedFd, flow: &mut Flow) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use nix::pty::openpty;
-    use nix::unistd::{ForkResult, alarm, fork, pipe};
+    use nix::unistd::{alarm, pipe};
 
     use super::*;
-    use crate::linux::fd;
+    use crate::linux::clone::{CloneArgs, Cloned, clone3};
+    use crate::linux::process::exit_now;
     use crate::linux::testing::in_child;
+    use crate::linux::{fd, pidfd};
+
+    const PLAIN: CloneArgs = CloneArgs { namespaces: &[], cgroup: None, sibling: false };
 
     /// A pump between /dev/null, `output` and a terminal whose other side is the answer.
     fn pump(output: BorrowedFd) -> (Pump, OwnedFd) {
@@ -187,12 +191,11 @@ mod tests {
         in_child(|| {
             let null = std::fs::File::options().write(true).open("/dev/null").unwrap();
             let (mut pump, slave) = pump(null.as_fd());
-            // SAFETY: the child writes, until its parent's side of the terminal is gone.
-            if let ForkResult::Child = unsafe { fork() }.unwrap() {
+            if let Cloned::Child = clone3(&PLAIN).unwrap() {
                 alarm::set(20);
                 drop(pump);
                 while write(&slave, &[b'x'; 4096]).is_ok() {}
-                crate::linux::process::exit_now(0);
+                exit_now(0);
             }
             pump.drain().unwrap();
         });
@@ -211,19 +214,17 @@ mod tests {
             let before: usize = full.map(|it| it.unwrap()).sum();
             write(&slave, b"last words").unwrap();
             drop(slave);
-            // SAFETY: the child only reads.
-            if let ForkResult::Child = unsafe { fork() }.unwrap() {
+            let Cloned::Parent { pidfd: child, .. } = clone3(&PLAIN).unwrap() else {
                 fd::close_from(1, &[std::os::fd::AsRawFd::as_raw_fd(&reader)]).unwrap();
                 let all = fd::read_to_end(reader.as_fd(), 1 << 20).unwrap();
                 let whole = all.len() == before + 10 && all.ends_with(b"last words");
-                crate::linux::process::exit_now(i32::from(!whole));
-            }
+                exit_now(i32::from(!whole));
+            };
             drop(reader);
             pump.drain().unwrap();
             drop(pump);
-            fd::close_from(1, &[]).unwrap();
-            let status = nix::sys::wait::wait().unwrap();
-            assert!(matches!(status, nix::sys::wait::WaitStatus::Exited(_, 0)), "{status:?}");
+            fd::close_from(1, &[std::os::fd::AsRawFd::as_raw_fd(&child)]).unwrap();
+            assert_eq!(pidfd::reap(child.as_fd()), Ok(pidfd::Exit::Code(0)));
         });
     }
 }

@@ -9,6 +9,8 @@ use nix::unistd::mkfifo;
 use super::*;
 use crate::container::state::{Phase, ProcessId, State, Status};
 use crate::container::testing::{self, Place, id, state};
+use crate::linux::pidfd;
+use crate::linux::procfs::Proc;
 
 fn reserved(store: &Store, name: &str) -> Container {
     store.reserve(&id(name)).unwrap()
@@ -244,6 +246,18 @@ fn a_status_is_what_the_kernel_says_of_the_processes() {
     ];
     for (state, expected) in cases {
         assert_eq!(container.status(&state).unwrap(), expected, "{state:?}");
+    }
+    // By its number on pidfs, where the kernel has that (Linux 6.9), whatever the start time says.
+    let pid = nix::unistd::getpid();
+    let held = pidfd::open(pid).unwrap();
+    let numbered = ProcessId::of_held(&Proc::open().unwrap(), pid, held.as_fd()).unwrap();
+    if let Some(inode) = numbered.inode {
+        let stranger = ProcessId { inode: Some(inode + 1), ..numbered };
+        let (ours, anothers) = (created(Some(numbered)), created(Some(stranger)));
+        assert_eq!(container.status(&ours).unwrap(), Status::Running);
+        assert_eq!(container.status(&anothers).unwrap(), Status::Stopped);
+        let dead = ProcessId { pid: gone.pid, ..numbered };
+        assert_eq!(container.status(&created(Some(dead))).unwrap(), Status::Stopped);
     }
     container.make_fifo(START_FIFO).unwrap();
     assert_eq!(container.status(&created(Some(own))).unwrap(), Status::Created);

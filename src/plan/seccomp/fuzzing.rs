@@ -56,7 +56,7 @@ fn only_what_is_allowed(profile: &LinuxSeccomp, filter: &super::Filter) {
 fn named(profile: &LinuxSeccomp) -> Vec<u32> {
     let default = action(profile.default_action(), profile.default_errno_ret());
     let rules = rules(profile).iter().map(|rule| action(rule.action(), rule.errno_ret()));
-    rules.chain([default]).map(|action| libseccomp_number(action) & ACTION).collect()
+    rules.chain([default]).flatten().map(|action| libseccomp_number(action) & ACTION).collect()
 }
 
 fn libseccomp_number(action: libseccomp::ScmpAction) -> u32 {
