@@ -214,8 +214,13 @@ fn t_criu_an_archive_cannot_make_a_read_only_root_writable() -> Outcome {
         container.detach()?;
         command(&container, "checkpoint", &[])?.ok();
         make_writable(&images(&container), "/")?;
-        command(&container, "restore", &["--detach"])?
-            .fails(1, "writable, which config.json has as read-only");
+        let restored = command(&container, "restore", &["--detach"])?;
+        if restored.status() == 0 {
+            // This criu (4.1) leaves the root's flags as they are, and read-only is what we made it.
+            container.exec(&["touch", "/written"])?.fails(1, "Read-only file system");
+            return Ok(());
+        }
+        restored.fails(1, "writable, which config.json has as read-only");
         assert_eq!(container.leftovers()?, Vec::<String>::new());
         Ok(())
     })

@@ -64,7 +64,9 @@ fn seen(on: On, fields: &[Field]) -> Outcome {
         // It reads everything anew, and may set it anew.
         Invocation::new(["systemctl", "daemon-reload"]).output()?.ok();
         for (container, field) in &running {
-            let Seen::Reads(lines) = expected(on, field) else { continue };
+            let Seen::Reads(mut lines) = expected(on, field) else { continue };
+            // Without a quota a period says nothing, and systemd sets its own.
+            lines.retain(|(file, line)| *file != "cpu.max" || !line.starts_with("max "));
             check(on, container, field, &lines, "after daemon-reload")?;
         }
     }
