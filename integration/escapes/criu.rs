@@ -209,6 +209,8 @@ fn cve_2026_53492_53489_and_go_2026_6791_containerd_an_archive_cannot_make_a_rea
 fn t_criu_an_archive_cannot_make_a_read_only_root_writable() -> Outcome {
     with_criu(|| {
         let container = Container::with(|config| {
+            // Not sleep, which ends where a checkpoint interrupts it.
+            config.args(&["tail", "-f", "/dev/null"]);
             config["root"]["readonly"] = true.into();
         })?;
         container.detach()?;
