@@ -144,13 +144,10 @@ impl Directories {
     }
 }
 
-/// A symlink is followed where the path says so by a slash at its end, and on the way.
+/// The path is the caller's, and may be a symlink: containerd's work directory is one.
 fn open_directory(path: &Path, what: &str) -> Result<OwnedFd> {
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let opened = open(path, flags, Mode::empty());
-    let is_link = opened.is_err() && path.is_symlink();
-    let opened = opened.with_context(|| format!("open the {what} directory {path:?}"));
-    if is_link { opened.hint("it is a symlink: name the directory that it leads to") } else { opened }
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    open(path, flags, Mode::empty()).with_context(|| format!("open the {what} directory {path:?}"))
 }
 
 /// The same directory as the caller's mount namespace has it.
