@@ -92,10 +92,10 @@ fn t_lint_no_absolute_path_in_the_containers_mount_namespace() -> Outcome {
     Ok(())
 }
 
-/// Runs a command under a tracer that outlives it (`-D`), as its container does.
+/// Runs a command under a tracer.
 fn traced(container: &Container, words: &[&str]) -> anyhow::Result<String> {
     let path = container.path(&format!("{}.trace", words[0])).to_string_lossy().into_owned();
-    let tracer = ["strace", "-D", "-f", "-s", "4096", "-o", &path];
+    let tracer = strace::outliving(container, &["-s", "4096", "-o", &path]);
     container.runtime(words.iter().copied()).under(tracer).output()?.ok();
     Ok(path)
 }

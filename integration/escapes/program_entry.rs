@@ -9,7 +9,7 @@ use crate::support::{Container, Invocation, Outcome, invocation, is_peer, progra
 /// The calls of the command's own process before its C library begins (which begins with its heap).
 fn calls_before_libc(words: &[&str], container: &Container) -> anyhow::Result<Vec<String>> {
     let path = container.path("calls").to_string_lossy().into_owned();
-    let tracer = ["strace", "-D", "-o", &path];
+    let tracer = ["strace", "-o", &path];
     container.runtime(words.iter().copied()).under(tracer).output()?;
     let trace = fs::read_to_string(path)?;
     let own = trace.lines().skip(1).take_while(|line| !line.starts_with("brk("));

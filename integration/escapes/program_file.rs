@@ -208,7 +208,7 @@ fn cve_2026_41163_and_2016_8659_bubblewrap_nothing_is_dumpable_from_the_first_na
     let calls = "trace=prctl,clone3,setns,unshare,execve,execveat";
     let traced = |words: &[&str]| -> anyhow::Result<String> {
         let path = container.path(&format!("{}.dumpable", words[0])).to_string_lossy().into_owned();
-        let tracer = ["strace", "-D", "-f", "-e", calls, "-o", &path];
+        let tracer = strace::outliving(&container, &["-e", calls, "-o", &path]);
         container.runtime(words.iter().copied()).under(tracer).output()?.ok();
         Ok(fs::read_to_string(path)?)
     };

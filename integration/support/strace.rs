@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use super::Invocation;
+use super::{Container, Invocation};
 
 /// Why strace cannot be used here, if so.
 pub fn lacking() -> Option<&'static str> {
@@ -13,6 +13,15 @@ pub fn lacking() -> Option<&'static str> {
         probe.is_ok_and(|output| output.status() == 0)
     });
     (!works).then_some("strace is missing, or may not trace here")
+}
+
+/// The words that trace a command by a tracer that outlives it (`-D`), as its container does. It ends with the last
+/// process that it follows, and so maybe after the test: it does not carry the mark of what a test must not leave.
+pub fn outliving(container: &Container, options: &[&str]) -> Vec<String> {
+    let marker = container.marker();
+    let key = marker.split('=').next().unwrap_or_default();
+    let tracer = ["env", "-u", key, "strace", "-D", "-f", "-E", marker];
+    tracer.iter().chain(options).map(|word| word.to_string()).collect()
 }
 
 /// Paths that may be named absolutely between the new mount namespace and the execve: the lookup of the
