@@ -1,4 +1,4 @@
-//! The hooks that commands other than create run: poststart and poststop.
+//! The hooks of the container's life that the parent runs, by whichever command.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +8,7 @@ use oci_spec::runtime::Hook;
 use super::state::{Phase, State};
 use super::store::Container;
 use crate::bundle::{load, names};
+use crate::plan::ParentHooks;
 use crate::report::{Result, log};
 use crate::stage::context::HookState;
 use crate::stage::hook;
@@ -21,6 +22,13 @@ pub fn hook_state(state: &State) -> HookState {
         bundle: state.bundle.clone(),
         annotations,
     }
+}
+
+/// prestart and createRuntime: while the container is made or restored, in the host's namespaces.
+pub fn run_creating(hooks: &ParentHooks, state: &HookState, pid: i32) -> Result<()> {
+    let json = state.to_json("creating", Some(pid));
+    hook::run_all("prestart", &hooks.prestart, &json, hook::NO_ENVIRONMENT)?;
+    hook::run_all("createRuntime", &hooks.create_runtime, &json, hook::NO_ENVIRONMENT)
 }
 
 /// poststart: after the program has started, before `start` returns.

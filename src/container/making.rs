@@ -39,7 +39,7 @@ use crate::stage::channel::ToInit;
 use crate::stage::context::{Gate, HookState};
 use crate::stage::launch::{self, Child, Event, Start};
 use crate::stage::net_devices::NetDevices;
-use crate::stage::{hook, prepare, user_namespace};
+use crate::stage::{prepare, user_namespace};
 
 /// The version of runtime-spec whose state JSON we print.
 pub const OCI_VERSION: &str = OCI_VERSION_MAX;
@@ -225,9 +225,7 @@ impl Blueprint {
             resources: self.plan.cgroup.resources.clone(),
         })
     }
-}
 
-impl Blueprint {
     /// What the program's standard streams are on, where they are this process's.
     pub fn descriptors(&self) -> Result<Vec<String>> {
         match self.plan.terminal {
@@ -466,10 +464,7 @@ impl Work {
 
     fn run_runtime_hooks(&mut self, blueprint: &Blueprint) -> Result<()> {
         self.hooks_began = true;
-        let state = blueprint.hook_state.to_json("creating", Some(self.child()?.pid().as_raw()));
-        let plan = &blueprint.plan.hooks;
-        hook::run_all("prestart", &plan.prestart, &state, hook::NO_ENVIRONMENT)?;
-        hook::run_all("createRuntime", &plan.create_runtime, &state, hook::NO_ENVIRONMENT)
+        hooks::run_creating(&blueprint.plan.hooks, &blueprint.hook_state, self.child()?.pid().as_raw())
     }
 
     /// Tells the caller what it asked to be told, before the commit: a caller that cannot be told

@@ -158,11 +158,6 @@ impl State {
     pub fn is_of_this_boot(&self, proc: &Proc) -> Result<bool> {
         Ok(host::boot_id(proc).context("read the boot id")? == self.boot_id)
     }
-
-    /// The same, where somebody has looked which boot this is.
-    pub fn is_of_boot(&self, boot_id: &str) -> bool {
-        self.boot_id == boot_id
-    }
 }
 
 /// What a container is doing now, in the words of runtime-spec runtime.md#state (and `paused`).

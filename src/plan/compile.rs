@@ -89,17 +89,17 @@ fn steps(
     steps.add([Action::NewSession]);
     steps.add(process::keyring(process, options.id, options.no_new_keyring));
     let network = namespaces::network(namespaces, options);
-    if !network.contains(&Action::AwaitNetwork) {
-        steps.add(network.clone());
-    }
+    let (at_once, when_needed) = match network.contains(&Action::AwaitNetwork) {
+        true => (Vec::new(), network),
+        false => (network, Vec::new()),
+    };
+    steps.add(at_once);
 
     // The root filesystem, still seen from outside. The network comes when it is needed: it is being made meanwhile.
     steps.add([Action::AttachRootfs]);
     let (local, others) = rootfs::until_network(mounts.mount);
     steps.add(local);
-    if network.contains(&Action::AwaitNetwork) {
-        steps.add(network);
-    }
+    steps.add(when_needed);
     steps.add(others);
     steps.add(devices::make(spec, options));
     steps.add(devices::use_own_null(spec, process));

@@ -25,7 +25,7 @@ use crate::report::{Code, Context, Error, Result};
 use crate::stage::context::Prepared;
 use crate::stage::external::{self, Guard, Staged};
 use crate::stage::net_devices::NetDevices;
-use crate::stage::{hook, prepare};
+use crate::stage::prepare;
 
 /// Where callers look for it.
 pub const LOG: &str = "restore.log";
@@ -265,7 +265,8 @@ impl<'a> Restoring<'a> {
             return Ok(());
         }
         let pidfd = pidfd::open(pid).context("hold the restored init")?;
-        let init = ProcessId::look_up(&self.blueprint.proc, pid).context("look at the restored init")?;
+        let init = ProcessId::of_held(&self.blueprint.proc, pid, pidfd.as_fd());
+        let init = init.context("look at the restored init")?;
         self.state.init = Some(init);
         self.init = Some((pid, pidfd));
         self.container.save(&self.state)
@@ -280,9 +281,7 @@ impl<'a> Restoring<'a> {
             self.net_devices.move_all(&plan.net_devices, &self.blueprint.proc, *pid)?;
         }
         self.hooks_began = true;
-        let state = self.blueprint.hook_state.to_json("creating", Some(pid.as_raw()));
-        hook::run_all("prestart", &plan.hooks.prestart, &state, hook::NO_ENVIRONMENT)?;
-        hook::run_all("createRuntime", &plan.hooks.create_runtime, &state, hook::NO_ENVIRONMENT)
+        hooks::run_creating(&plan.hooks, &self.blueprint.hook_state, pid.as_raw())
     }
 
     /// All processes are there and wait. Once on record, they may outlive us.

@@ -29,15 +29,13 @@ const RESCTRL_LIMIT: usize = 1 << 20;
 /// What looking at one container has in common with looking at the next.
 pub struct Observer {
     proc: Proc,
-    boot_id: String,
     cgroup_mounts: cgroup::Mounts,
 }
 
 impl Observer {
     pub fn new() -> Result<Self> {
         let proc = Proc::open().context("open /proc")?;
-        let boot_id = host::boot_id(&proc).context("read the boot id")?;
-        Ok(Self { proc, boot_id, cgroup_mounts: cgroup::Mounts::default() })
+        Ok(Self { proc, cgroup_mounts: cgroup::Mounts::default() })
     }
 }
 
@@ -167,11 +165,7 @@ impl Container {
     }
 
     fn cgroup_record(location: &Location) -> Result<Vec<u8>> {
-        let proc = Proc::open().context("open /proc")?;
-        let record = CgroupRecord {
-            boot_id: host::boot_id(&proc).context("read the boot id")?,
-            cgroup: location.clone(),
-        };
+        let record = CgroupRecord { boot_id: this_boot()?, cgroup: location.clone() };
         serde_json::to_vec(&record).context("encode the cgroup's place")
     }
 
@@ -179,15 +173,12 @@ impl Container {
     pub fn recorded_cgroup(&self) -> Option<Location> {
         let bytes = files::read(self.directory(), CGROUP_FILE, CGROUP_LIMIT).ok()?;
         let record: CgroupRecord = serde_json::from_slice(&bytes).ok()?;
-        let boot_id = host::boot_id(&Proc::open().ok()?).ok()?;
-        (record.boot_id == boot_id).then_some(record.cgroup)
+        (record.boot_id == this_boot().ok()?).then_some(record.cgroup)
     }
 
     /// Writes the resctrl group down, before it is made and whenever it changes.
     pub fn record_resctrl(&self, group: &Group) -> Result<()> {
-        let proc = Proc::open().context("open /proc")?;
-        let boot_id = host::boot_id(&proc).context("read the boot id")?;
-        let record = ResctrlRecord { boot_id, group: group.clone() };
+        let record = ResctrlRecord { boot_id: this_boot()?, group: group.clone() };
         self.replace(RESCTRL_FILE, &serde_json::to_vec(&record).context("encode the resctrl group")?)
     }
 
@@ -203,9 +194,7 @@ impl Container {
         };
         let record: ResctrlRecord =
             serde_json::from_slice(&bytes).code(Code::InvalidConfig).with_context(reading)?;
-        let proc = Proc::open().context("open /proc")?;
-        let boot_id = host::boot_id(&proc).context("read the boot id")?;
-        Ok((record.boot_id == boot_id).then_some(record.group))
+        Ok((record.boot_id == this_boot()?).then_some(record.group))
     }
 
     /// Keeps the config as it is now: the bundle's may change later, the container's may not
@@ -233,7 +222,7 @@ impl Container {
 
     /// The same, by what an observer of many containers knows already.
     pub fn status_by(&self, state: &State, observer: &Observer) -> Result<Status> {
-        if !state.is_of_boot(&observer.boot_id) {
+        if !state.is_of_this_boot(&observer.proc)? {
             return Ok(Status::Stopped);
         }
         let alive = |process: ProcessId| {
@@ -282,6 +271,11 @@ impl Container {
         files::create(self.directory(), name, bytes)
             .with_context(|| format!("write {:?}", self.path.join(name)))
     }
+}
+
+fn this_boot() -> Result<String> {
+    let proc = Proc::open().context("open /proc")?;
+    host::boot_id(&proc).context("read the boot id")
 }
 
 impl Drop for Container {
