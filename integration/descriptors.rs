@@ -171,6 +171,19 @@ fn preserved_descriptors_come_after_those_of_listen_fds() -> Outcome {
 }
 
 #[test]
+fn exec_takes_no_notice_of_listen_fds() -> Outcome {
+    let container = Container::new()?;
+    container.detach()?;
+    let words = ["exec", "--preserve-fds", "1", &container.id, "sh", "-c"];
+    let set_up = "export LISTEN_PID=$$ LISTEN_FDS=1; exec 3</dev/null 4</dev/null";
+    let command = format!("echo \"LISTEN_FDS: $LISTEN_FDS.\"; {LIST}");
+    let output = container.runtime(words).arg(command).after(set_up).output()?;
+    assert_eq!(output.ok().lines()[0], "LISTEN_FDS: .");
+    assert_eq!(inherited(&output), [0, 1, 2, 3]);
+    Ok(())
+}
+
+#[test]
 fn a_listen_fds_without_descriptors_is_an_error() -> Outcome {
     if is_peer() {
         return skip("known: runc starts it all the same");

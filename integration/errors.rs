@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::support::{Container, Invocation, Outcome, is_peer, skip};
+use crate::support::{Container, Invocation, Outcome, is_peer, log, skip};
 
 #[test]
 fn every_command_says_that_a_container_does_not_exist() -> Outcome {
@@ -50,6 +50,24 @@ fn an_id_longer_than_a_file_name_is_an_error() -> Outcome {
     for length in [256, 1024] {
         container.runtime(["run", &"x".repeat(length)]).output()?.exits(1);
     }
+    Ok(())
+}
+
+#[test]
+fn a_stream_that_cannot_be_written_hides_no_error() -> Outcome {
+    if is_peer() {
+        return skip("known: runc leaves the help out of its log");
+    }
+    let container = Container::new()?;
+    let log = container.path("log");
+    let words = ["--log", log.to_str().unwrap_or_default(), "--log-format", "json", "state", &container.id];
+    let output = container.runtime(words).after("exec 2>/dev/full").output()?;
+    output.exits(1);
+    let errors = log::errors(&log)?;
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert_eq!(errors[0]["msg"], "container does not exist");
+    let output = container.runtime(["stat", &container.id]).after("exec >/dev/full").output()?;
+    output.fails(3, "No help topic for 'stat'").fails(3, "no space left on device");
     Ok(())
 }
 

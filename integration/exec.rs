@@ -252,12 +252,25 @@ fn exec_keeps_no_new_privileges_unless_the_config_lacked_it() -> Outcome {
 }
 
 #[test]
+fn exec_lifts_no_new_privileges_where_it_is_told_to() -> Outcome {
+    let container = Container::with(|config| config["process"]["noNewPrivileges"] = true.into())?;
+    container.detach()?;
+    let status = ["grep", "NoNewPrivs", "/proc/self/status"];
+    container.exec(&status)?.prints("NoNewPrivs:\t1");
+    container.exec_with(&["--no-new-privs=false"], &status)?.prints("NoNewPrivs:\t0");
+    Ok(())
+}
+
+#[test]
 fn exec_keeps_the_resource_limits() -> Outcome {
     let container = Container::with(|config| {
         config["process"]["rlimits"] = json!([{"type": "RLIMIT_NOFILE", "soft": 77, "hard": 88}]);
     })?;
     container.detach()?;
     container.exec(&["sh", "-c", "ulimit -S -n; ulimit -H -n"])?.prints("77\n88");
+    let process =
+        json!({"args": ["sh", "-c", "ulimit -H -n"], "cwd": "/", "env": ["PATH=/bin"], "rlimits": []});
+    container.exec_process(&[], &process)?.prints("88");
     Ok(())
 }
 

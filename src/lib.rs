@@ -40,10 +40,8 @@ pub fn main() -> ExitCode {
             Err(error) => fail_with(&error, 1),
         },
         Request::Misused(misuse) => {
-            if let Err(error) = misuse.logging.open().and_then(|()| cli::print(&misuse.help)) {
-                return fail_with(&error, misuse.status);
-            }
-            fail_with(&misuse.error, misuse.status)
+            let told = misuse.logging.open().and_then(|()| cli::print(&misuse.help));
+            fail_with(&misuse.error.and(told), misuse.status)
         }
         Request::Carry(invocation) => {
             let ended = invocation.carry_out(sealed);
@@ -86,16 +84,16 @@ fn fail_with(error: &Error, status: u8) -> ExitCode {
     }
     log::error(error);
     if log::to_file() {
-        eprintln!("{error}");
+        log::tell(error);
     }
     ExitCode::from(status)
 }
 
 /// A program that could not be executed says so as a shell would, in one line; a person gets the hint too.
 fn tell_as_the_program(error: &Error) {
-    eprintln!("{}", error.plain());
+    log::tell(error.plain());
     if let Some(hint) = error.advice().filter(|_| std::io::stderr().is_terminal()) {
-        eprintln!("hint: {hint}");
+        log::tell(format!("hint: {hint}"));
     }
 }
 

@@ -184,14 +184,19 @@ impl<'a> Reader<'a> {
             let fault = fault(format!("flag provided but not defined: -{}", name.display()));
             return Err(Fault { hint: similar(command.unwrap_or(self.definition), name), ..fault });
         };
-        if !flag.get_action().takes_values() {
+        if !needs_value(flag) {
             let Some(on) = value.map_or(Some(true), |value| value.to_str().and_then(boolean)) else {
                 let value = value.unwrap_or_default();
                 return Err(fault(format!("invalid value {value:?} for flag -{long}: not true or false")));
             };
-            if on {
+            // The last one counts.
+            let word = OsString::from(format!("--{long}"));
+            plain.retain(|earlier| *earlier != word);
+            if flag.get_action().takes_values() {
+                plain.push(format!("--{long}={on}").into());
+            } else if on {
                 self.help |= is_help(flag);
-                plain.push(format!("--{long}").into());
+                plain.push(word);
             }
             return Ok(());
         }
@@ -210,6 +215,11 @@ impl Fault {
         let command = command.map(|command| command.get_name().to_owned());
         Self { command, text, hint: None, status: super::FAILED, read: Vec::new() }
     }
+}
+
+/// Not so for what is on or off, also where saying nothing is a third thing.
+fn needs_value(flag: &Arg) -> bool {
+    flag.get_action().takes_values() && flag.get_num_args().is_none_or(|range| range.min_values() > 0)
 }
 
 /// A flag by its long name or its letter, and the long name.

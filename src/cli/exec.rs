@@ -63,9 +63,9 @@ pub struct Exec {
     /// AppArmor profile to run with
     #[arg(long, value_name = "PROFILE")]
     apparmor: Option<String>,
-    /// Let nothing that it executes gain privileges
-    #[arg(long)]
-    no_new_privs: bool,
+    /// Let nothing that it executes gain privileges, or (=false) let it though the container's config does not
+    #[arg(long, value_name = "TRUE|FALSE", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    no_new_privs: Option<bool>,
     /// One more capability; can be repeated
     #[arg(short, long, value_name = "NAME")]
     cap: Vec<String>,

@@ -191,7 +191,8 @@ fn misuse(definition: &mut clap::Command, fault: Fault) -> Misuse {
     };
     let error = Error::new(Code::Usage, &fault.text);
     Misuse {
-        help: format!("Incorrect Usage. {}\n\n{help}", fault.text),
+        // The error's text, and not the fault's: that may hold what a terminal would act on.
+        help: format!("Incorrect Usage. {}\n\n{help}", error.text()),
         error: fault.hint.into_iter().fold(error, Error::hint),
         logging: Logging::scan(&fault.read),
         status: fault.status,

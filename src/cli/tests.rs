@@ -123,6 +123,9 @@ fn flags_have_one_dash_or_two_and_their_value_beside_or_behind_a_sign() {
         ("update -r - ID", "update --resources=- -- ID"),
         ("run --detach=true ID", "run --detach -- ID"),
         ("run --detach=false --keep=1 ID", "run --keep -- ID"),
+        ("run --detach --keep=false -d=false --keep ID", "run --keep -- ID"),
+        ("exec --no-new-privs ID sh", "exec --no-new-privs=true -- ID sh"),
+        ("exec --no-new-privs=0 ID sh", "exec --no-new-privs=false -- ID sh"),
         ("-log-format json --root=/r state ID", "--log-format=json --root=/r state -- ID"),
         ("state --root /r ID --debug", "--root=/r --debug state -- ID"),
         ("delete ID --force", "delete --force -- ID"),
@@ -163,7 +166,8 @@ fn exec_takes_all_its_flags() {
     assert_eq!(options.console_socket, Some(PathBuf::from("/s")));
     assert_eq!(options.cwd, Some(PathBuf::from("/d")));
     assert_eq!(options.env, ["A=1", "B=2"]);
-    assert!(options.tty && options.detach && options.no_new_privs && options.ignore_paused);
+    assert!(options.tty && options.detach && options.ignore_paused);
+    assert_eq!(options.no_new_privs, Some(true));
     assert_eq!(options.user.as_deref(), Some("1:2"));
     assert_eq!(options.additional_gids, [3, 4]);
     assert_eq!(options.process, None);

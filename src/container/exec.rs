@@ -21,7 +21,7 @@ use crate::fail;
 use crate::linux::cgroup_tree::CgroupTree;
 use crate::linux::namespace::Kind;
 use crate::linux::procfs::Proc;
-use crate::linux::{inherited, scheduler};
+use crate::linux::scheduler;
 use crate::plan::seccomp::Filter;
 use crate::plan::{ExecPlan, compile};
 use crate::report::{Code, Context, Error, Result, trace};
@@ -34,8 +34,8 @@ use crate::stage::user_namespace;
 ///
 /// The config in force is the one that was frozen at create, not what is in the bundle today.
 pub fn exec(globals: &Globals, id: &ContainerId, options: &ExecOptions) -> Result<u8> {
-    let listen_fds = inherited::listen_fds();
-    require_inherited(listen_fds, options.preserve_fds)?;
+    // Sockets that a service manager passes are for the container's first process (runc).
+    require_inherited(0, options.preserve_fds)?;
     let container = find(globals, id)?;
     let state = container.load()?;
     let init = require_running(&container, &state, options.ignore_paused)?;
@@ -61,7 +61,6 @@ pub fn exec(globals: &Globals, id: &ContainerId, options: &ExecOptions) -> Resul
         &foreign_namespaces(&proc, init)?,
         &compile::ExecOptions {
             preserve_fds: options.preserve_fds,
-            listen_fds,
             no_new_keyring: state.no_new_keyring,
             id: id.as_str().to_string(),
         },

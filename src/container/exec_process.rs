@@ -12,15 +12,10 @@ use crate::report::{Code, Context, Error, Result};
 /// # Errors
 /// A process file that cannot be read; a user or capability that makes no sense.
 pub fn build(spec: &Spec, options: &ExecOptions) -> Result<Process> {
-    let own = spec.process().clone();
     if let Some(path) = &options.process {
-        let mut process = load::process(path)?;
-        if process.rlimits().is_none() {
-            process.set_rlimits(own.and_then(|own| own.rlimits().clone()));
-        }
-        return Ok(process);
+        return load::process(path);
     }
-    let Some(mut process) = own else {
+    let Some(mut process) = spec.process().clone() else {
         fail!(Code::InvalidConfig, "the container's config has no process");
     };
     process.set_args(Some(options.args.clone()));
@@ -35,8 +30,8 @@ pub fn build(spec: &Spec, options: &ExecOptions) -> Result<Process> {
     if let Some(label) = &options.process_label {
         process.set_selinux_label(Some(label.clone()));
     }
-    if options.no_new_privs {
-        process.set_no_new_privileges(Some(true));
+    if let Some(no_new_privs) = options.no_new_privs {
+        process.set_no_new_privileges(Some(no_new_privs));
     }
     let mut env = process.env().clone().unwrap_or_default();
     env.extend(options.env.iter().cloned());

@@ -29,7 +29,8 @@ pub struct ExecOptions {
     pub pid_file: Option<PathBuf>,
     pub process_label: Option<String>,
     pub apparmor: Option<String>,
-    pub no_new_privs: bool,
+    /// None: as the config says.
+    pub no_new_privs: Option<bool>,
     pub caps: Vec<String>,
     pub preserve_fds: u32,
     pub cgroup: Vec<String>,

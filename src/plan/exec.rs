@@ -32,7 +32,7 @@ pub fn exec(spec: &Spec, process: &Process, namespaces: &[Kind], options: &ExecO
     steps.add(process::confine_and_drop(spec, process, container, None));
     // The parent writes the pid file and forwards signals from here on.
     steps.add([Action::AwaitCommit]);
-    steps.add([process::execute(process, &[], options.listen_fds, options.preserve_fds)]);
+    steps.add([process::execute(process, &[], 0, options.preserve_fds)]);
 
     Ok(ExecPlan {
         namespaces: namespaces.to_vec(),
@@ -60,6 +60,9 @@ fn completed(process: &Process, container: Option<&Process>) -> Process {
     }
     if unset(process.selinux_label()) {
         process.set_selinux_label(container.selinux_label().clone());
+    }
+    if process.rlimits().as_ref().is_none_or(Vec::is_empty) {
+        process.set_rlimits(container.rlimits().clone());
     }
     if process.oom_score_adj().is_none() {
         process.set_oom_score_adj(container.oom_score_adj());

@@ -25,7 +25,7 @@ pub fn config(bytes: &[u8]) {
         assert_eq!(plan, self::plan(&spec, &layout), "the same config gave two plans");
     }
     let Some(process) = spec.process() else { panic!("a config without a process is not valid") };
-    let options = ExecOptions { preserve_fds: 1, listen_fds: 1, no_new_keyring: false, id: "box".into() };
+    let options = ExecOptions { preserve_fds: 1, no_new_keyring: false, id: "box".into() };
     drop(compile::exec(&spec, process, &[Kind::Mount, Kind::User], &options));
 }
 

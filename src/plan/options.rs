@@ -32,7 +32,6 @@ pub struct Options<'a> {
 /// What the command line adds to the process.
 pub struct ExecOptions {
     pub preserve_fds: u32,
-    pub listen_fds: u32,
     pub no_new_keyring: bool,
     pub id: String,
 }

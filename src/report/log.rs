@@ -100,6 +100,12 @@ pub fn error(error: &Error) {
     write(Level::Error, &error.to_string(), Some(error));
 }
 
+/// A line on standard error alone. Nobody may be there to read it: a stream that is closed or full must not hide, by a
+/// panic, what the line would have said.
+pub fn tell(line: impl Display) {
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
 /// A log that cannot be written must not fail the command: the errors of these writes are dropped.
 fn write(level: Level, text: &str, error: Option<&Error>) {
     let (file, format) = match LOG.get() {

@@ -128,8 +128,7 @@ fn print_table(mut file: &File) -> std::io::Result<()> {
     let mut text = String::new();
     file.rewind()?;
     file.read_to_string(&mut text)?;
-    eprint!("{}", table(&text));
-    Ok(())
+    std::io::stderr().write_all(table(&text).as_bytes())
 }
 
 /// One line a step, in order of their ends; the shares are of the time until the last end, but for the program's.

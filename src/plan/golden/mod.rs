@@ -203,8 +203,7 @@ fn check_exec(config: &str, process: Option<&str>, plan: &str) {
         None => spec.process().clone().expect("a process"),
     };
     let namespaces = [Kind::Pid, Kind::Mount];
-    let options =
-        ExecOptions { preserve_fds: 1, listen_fds: 0, no_new_keyring: false, id: "box".to_string() };
+    let options = ExecOptions { preserve_fds: 1, no_new_keyring: false, id: "box".to_string() };
     expect(plan, &compile::exec(&spec, &process, &namespaces, &options).expect("the process compiles"));
 }
 
