@@ -403,6 +403,12 @@ fn containers_are_kept_in_the_runtime_directory_of_the_user() -> Outcome {
     user.bare(&["run", &id]).output()?.ok();
     // The sticky bit keeps it from being pruned.
     assert_eq!(fs::metadata(directory.join("trug"))?.permissions().mode() & 0o7777, 0o1700);
+    // A relative one counts from where the command is called: trug itself goes elsewhere on its way.
+    user.environment.push(("XDG_RUNTIME_DIR", "runtime".to_owned()));
+    let bundle = user.container.bundle();
+    let words = ["run", "--bundle", &bundle.to_string_lossy(), &id];
+    user.bare(&words).from(user.container.path(".")).output()?.ok();
+    assert!(!bundle.join("runtime").exists());
     user.environment.push(("XDG_RUNTIME_DIR", "/nowhere/at/all".to_owned()));
     let refused = user.bare(&["run", &id]).output()?;
     refused.fails(1, "$XDG_RUNTIME_DIR must be a directory that the user can write in");

@@ -2,11 +2,12 @@
 
 use clap::Args;
 
+use super::output;
 use crate::container::Globals;
 use crate::container::list::list;
 use crate::container::view::View;
 use crate::fail;
-use crate::report::{Code, Context, Result};
+use crate::report::{Code, Result, printable};
 
 const AFTER: &str = "\
 Lists what is below --root. A container that cannot be read is named in a warning and left out.
@@ -37,20 +38,12 @@ impl List {
         let text = match self.format.as_str() {
             _ if self.quiet => views.iter().map(|view| format!("{}\n", view.id)).collect(),
             "table" => table(&views),
-            "json" => json(&views)?,
+            "json" => output::json_list(&views)?,
             _ => fail!(Code::Usage, "invalid format option"),
         };
-        super::output::print(&text)?;
+        output::print(&text)?;
         Ok(0)
     }
-}
-
-/// Callers written in Go print an empty list as `null`, and so read it.
-fn json(views: &[View]) -> Result<String> {
-    if views.is_empty() {
-        return Ok("null\n".to_owned());
-    }
-    Ok(serde_json::to_string(views).context("encode the list")? + "\n")
 }
 
 fn table(views: &[View]) -> String {
@@ -70,10 +63,15 @@ fn row(view: &View) -> [String; 6] {
         id.clone(),
         pid.to_string(),
         (*status).to_owned(),
-        bundle.display().to_string(),
+        // The path is whatever a caller named; a terminal must not act on it.
+        one_line(&bundle.display().to_string()),
         created.clone(),
         owner.clone(),
     ]
+}
+
+fn one_line(text: &str) -> String {
+    printable(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 
 /// The last column has nothing to keep apart from.
@@ -121,13 +119,19 @@ a-longer-name   17          running     /bundle89   2026-11-22T05:00:00.12345678
     }
 
     #[test]
+    fn a_row_is_one_line_whatever_the_path() {
+        let table = table(&[view("a", "/b\n\x1b[2J\t")]);
+        assert_eq!(table.lines().count(), 2, "{table}");
+        assert!(table.contains(r"/b\n\u{1b}[2J\t   "), "{table}");
+    }
+
+    #[test]
     fn json_is_one_line_with_the_fields_in_runcs_order() {
         let expected = concat!(
             r#"[{"ociVersion":"1.3.0","id":"a","pid":17,"status":"running","bundle":"/b","rootfs":"/b/rootfs","#,
             r#""created":"2026-11-22T05:00:00.123456789Z","owner":"root"}]"#,
             "\n"
         );
-        assert_eq!(json(&[view("a", "/b")]).unwrap(), expected);
-        assert_eq!(json(&[]).unwrap(), "null\n");
+        assert_eq!(output::json_list(&[view("a", "/b")]).unwrap(), expected);
     }
 }

@@ -4,10 +4,11 @@ use std::ffi::OsString;
 
 use clap::Args;
 
+use super::output;
 use super::values::container_id;
 use crate::container::{Globals, ps};
 use crate::fail;
-use crate::report::{Code, Context, Result};
+use crate::report::{Code, Result};
 
 const AFTER: &str = "\
 Arguments after the id are the host's ps's own (-ef where there are none). Its output must have a
@@ -38,29 +39,10 @@ impl Ps {
         let id = container_id(&self.id)?;
         let text = match self.format.as_str() {
             "table" => ps::table(globals, &id, &self.arguments)?,
-            "json" => json(&ps::pids(globals, &id)?)?,
+            "json" => output::json_list(&ps::pids(globals, &id)?)?,
             _ => fail!(Code::Usage, "invalid format option"),
         };
-        super::output::print(&text)?;
+        output::print(&text)?;
         Ok(0)
-    }
-}
-
-/// Callers written in Go print an empty list as `null`, and so read it.
-fn json(pids: &[i32]) -> Result<String> {
-    if pids.is_empty() {
-        return Ok("null\n".to_owned());
-    }
-    Ok(serde_json::to_string(pids).context("encode the process ids")? + "\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn process_ids_are_one_line_of_json() {
-        assert_eq!(json(&[1, 20]).unwrap(), "[1,20]\n");
-        assert_eq!(json(&[]).unwrap(), "null\n");
     }
 }

@@ -85,7 +85,7 @@ fn default_root() -> Result<PathBuf> {
     let runtime_directory = env::var_os("XDG_RUNTIME_DIR").filter(|value| !value.is_empty());
     match runtime_directory {
         Some(directory) if belongs_to_a_user()? => {
-            let root = PathBuf::from(directory).join("trug");
+            let root = given_root(&PathBuf::from(directory).join("trug"))?;
             make_user_root(&root).hint("$XDG_RUNTIME_DIR must be a directory that the user can write in")?;
             Ok(root)
         }

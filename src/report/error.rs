@@ -186,14 +186,21 @@ pub fn errno_text(errno: Errno) -> String {
     format!("{words} ({errno:?})")
 }
 
-/// An image can put anything in a file name; a terminal must not act on it.
-fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| match c.is_control() && c != '\n' && c != '\t' {
-            true => c.escape_default().collect::<Vec<char>>(),
-            false => vec![c],
-        })
-        .collect()
+/// An image can put anything in a file name; a terminal must not act on it, nor show it in another order than it has.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match (c.is_control() && c != '\n' && c != '\t') || reorders(c) {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// Unicode's controls of direction (UAX #9).
+fn reorders(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The whole in one line, as people see it and callers match it.
@@ -295,5 +302,7 @@ mod tests {
         assert_eq!(error.to_string(), "open \"\\u{1b}[2J\"");
         let error = Error::new(Code::System, "x").at("/linux/sysctl/\x1bc").hint("\x7f");
         assert_eq!(error.to_string(), "x [config.json /linux/sysctl/\\u{1b}c]; hint: \\u{7f}");
+        let error = Error::new(Code::System, "open \"\u{202e}gnp.sh\": \u{e9}\u{2066}");
+        assert_eq!(error.to_string(), "open \"\\u{202e}gnp.sh\": \u{e9}\\u{2066}");
     }
 }

@@ -6,4 +6,4 @@ pub mod error;
 pub mod log;
 pub mod trace;
 
-pub use error::{Code, Context, Error, Result};
+pub use error::{Code, Context, Error, Result, printable};
