@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use oci_spec::runtime::LinuxResources;
 
-use super::bus::fuzzing as bus;
+use super::bus::{Bus, fuzzing as bus};
 use super::manager::Systemd;
 use super::unit::{Instance, Unit};
 use super::{annotations, devices, properties, variant_text};
@@ -21,11 +21,20 @@ pub fn answers(bytes: &[u8]) -> std::io::Result<()> {
     match what % 7 {
         0 => bus::message(bytes),
         1 => bus::greeting(bytes)?,
-        2 => drop(Systemd::over(bus::that_says(bytes)?).version()),
-        3 => drop(Systemd::over(bus::that_says(bytes)?).control_group()),
-        4 => drop(Systemd::over(bus::that_says(bytes)?).start(&unit, &[])),
-        5 => drop(Systemd::over(bus::that_says(bytes)?).stop(&unit)),
-        _ => drop(Systemd::over(bus::that_says(bytes)?).knows(&unit)),
+        what => converse(what, bytes, &unit)?,
+    }
+    Ok(())
+}
+
+fn converse(what: u8, bytes: &[u8], unit: &Unit) -> std::io::Result<()> {
+    let (bus, _other_side) = Bus::that_says(bytes)?;
+    let mut systemd = Systemd::over(bus, None);
+    match what {
+        2 => drop(systemd.version()),
+        3 => drop(systemd.control_group()),
+        4 => drop(systemd.start(unit, &[])),
+        5 => drop(systemd.stop(unit)),
+        _ => drop(systemd.knows(unit)),
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::bus::{Address, Answer, Bus, Call, Deadline, Failure, Type, Value};
+use super::bus::{Address, Answer, Bus, Call, Deadline, Failure, Signal, Type, Value};
 use super::unit::{Instance, Unit};
 use crate::report::{Code, Context, Error, Result, log};
 
@@ -22,6 +22,7 @@ const SYSTEMD: &str = "org.freedesktop.systemd1";
 const SYSTEMD_PATH: &str = "/org/freedesktop/systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+const BUS: &str = "org.freedesktop.DBus";
 
 const UNIT_EXISTS: &str = "org.freedesktop.systemd1.UnitExists";
 const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
@@ -51,6 +52,8 @@ pub enum Started {
 #[derive(Debug)]
 pub struct Systemd {
     bus: Bus,
+    /// Its connection's name on the bus; none where no bus is in between.
+    name: Option<String>,
     version: OnceCell<u32>,
 }
 
@@ -88,26 +91,22 @@ impl Systemd {
         let deadline = Deadline::within(ANSWER);
         let mut bus = Bus::connect(address, deadline)?;
         if !direct {
-            let greet = |member, body| Call {
-                destination: "org.freedesktop.DBus",
-                path: "/org/freedesktop/DBus".into(),
-                interface: "org.freedesktop.DBus",
-                member,
-                body,
-            };
-            bus.call(&greet("Hello", vec![]), deadline)?;
+            bus.call(&of_bus("Hello", vec![]), deadline)?;
             let rule = format!("type='signal',sender='{SYSTEMD}',interface='{MANAGER}',member='JobRemoved'");
-            bus.call(&greet("AddMatch", vec![Value::Text(rule)]), deadline)?;
+            bus.call(&of_bus("AddMatch", vec![Value::Text(rule)]), deadline)?;
         }
-        let mut systemd = Self { bus, version: OnceCell::new() };
+        let mut systemd = Self { bus, name: None, version: OnceCell::new() };
         systemd.ask("Subscribe", vec![])?;
+        if !direct {
+            systemd.name = Some(systemd.bus.answered_by().unwrap_or_default().to_owned());
+        }
         Ok(systemd)
     }
 
-    /// For fuzz targets: on a bus that was connected in another way.
-    #[cfg(fuzzing)]
-    pub fn over(bus: Bus) -> Self {
-        Self { bus, version: OnceCell::new() }
+    /// On a bus that was connected in another way.
+    #[cfg(any(test, fuzzing))]
+    pub fn over(bus: Bus, name: Option<&str>) -> Self {
+        Self { bus, name: name.map(str::to_owned), version: OnceCell::new() }
     }
 
     fn ask(&mut self, member: &'static str, body: Vec<Value>) -> Answer<Vec<Value>> {
@@ -244,19 +243,40 @@ impl Systemd {
         let deadline = Deadline::within(JOB);
         loop {
             let signal = self.bus.next_signal(deadline, overdue).map_err(Error::from)?;
-            if let Some(result) = result_of(job, &signal.0, signal.1.values().ok().as_deref()) {
+            let Some(result) = result_of(job, &signal) else { continue };
+            if self.has_sent(&signal)? {
                 return Ok(result);
             }
+            log::debug(format!("{:?} says that {job} has ended, and is not systemd", signal.sender));
         }
+    }
+
+    /// Anyone on the bus may send us what looks like a signal of systemd's; whose it is, the bus says. A systemd that
+    /// has executed itself anew since has another name there.
+    fn has_sent(&mut self, signal: &Signal) -> Result<bool> {
+        if self.name.is_none() || self.name == signal.sender {
+            return Ok(true);
+        }
+        let call = of_bus("GetNameOwner", vec![Value::text(SYSTEMD)]);
+        let answer = self.bus.call(&call, Deadline::within(ANSWER))?;
+        let values = answer.values().map_err(|_| nonsense("GetNameOwner"))?;
+        self.name = Some(values.first().and_then(Value::as_text).unwrap_or_default().to_owned());
+        Ok(self.name == signal.sender)
     }
 }
 
+/// What is asked of the bus itself.
+fn of_bus(member: &'static str, body: Vec<Value>) -> Call {
+    Call { destination: BUS, path: "/org/freedesktop/DBus".into(), interface: BUS, member, body }
+}
+
 /// JobRemoved has the job's number, its path, its unit and its result.
-fn result_of(job: &str, member: &str, values: Option<&[Value]>) -> Option<String> {
-    match values {
-        Some([_, path, _, result]) if member == "JobRemoved" && path.as_text() == Some(job) => {
-            result.as_text().map(str::to_owned)
-        }
+fn result_of(job: &str, signal: &Signal) -> Option<String> {
+    if signal.interface != MANAGER || signal.member != "JobRemoved" {
+        return None;
+    }
+    match &signal.body.values().ok()?[..] {
+        [_, path, _, result] if path.as_text() == Some(job) => result.as_text().map(str::to_owned),
         _ => None,
     }
 }
@@ -317,6 +337,7 @@ fn places(instance: Instance) -> Result<Vec<(Address, bool)>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::bus::testing;
     use super::*;
 
     #[test]
@@ -339,14 +360,39 @@ mod tests {
         assert!(matches!(&body[2], Value::Array(_, pairs) if pairs == &[pair]));
     }
 
+    /// systemd's answer to a start, and what came of it in the words of each sender.
+    fn started(said: &[(&str, &str, &str)], owner: &str) -> Result<Started> {
+        let unit = Unit::of(Some("a.slice:p:n"), "x", Instance::System).unwrap();
+        let mut bytes = Vec::new();
+        for (sender, job, result) in said {
+            let unit = Value::text("p-n.scope");
+            let body = [Value::U32(1), Value::Path((*job).into()), unit, Value::text(*result)];
+            bytes.extend(testing::signal(sender, "JobNew", &body));
+            bytes.extend(testing::signal(sender, "JobRemoved", &body));
+        }
+        bytes.extend(testing::reply(1, &[Value::Path("/job/1".into())]));
+        for call in 2..8 {
+            bytes.extend(testing::reply(call, &[Value::text(owner)]));
+        }
+        let (bus, _other_side) = Bus::that_says(&bytes).unwrap();
+        Systemd::over(bus, Some(":1.5")).start(&unit, &[])
+    }
+
     #[test]
     fn only_the_job_that_was_asked_for_is_waited_for() {
-        let values = |path: &str| {
-            vec![Value::U32(1), Value::Path(path.into()), Value::text("p-n.scope"), Value::text("failed")]
-        };
-        assert_eq!(result_of("/job/1", "JobRemoved", Some(&values("/job/1"))), Some("failed".into()));
-        assert_eq!(result_of("/job/1", "JobRemoved", Some(&values("/job/2"))), None);
-        assert_eq!(result_of("/job/1", "JobNew", Some(&values("/job/1"))), None);
-        assert_eq!(result_of("/job/1", "JobRemoved", None), None);
+        let said = [(":1.5", "/job/2", "failed"), (":1.5", "/job/1", "done")];
+        assert_eq!(started(&said, ":1.5").unwrap(), Started::Yes);
+    }
+
+    #[test]
+    fn what_another_says_of_a_job_is_not_believed() {
+        let said = [(":1.66", "/job/1", "done"), (":1.5", "/job/1", "failed")];
+        let error = started(&said, ":1.5").unwrap_err().to_string();
+        assert_eq!(error, "error creating systemd unit `p-n.scope`: got `failed`");
+    }
+
+    #[test]
+    fn a_systemd_that_has_executed_itself_anew_is_believed_under_its_new_name() {
+        assert_eq!(started(&[(":1.9", "/job/1", "done")], ":1.9").unwrap(), Started::Yes);
     }
 }

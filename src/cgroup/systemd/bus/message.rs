@@ -6,8 +6,11 @@ use super::value::{Malformed, Reader, Type, Value, Writer, signature, types};
 pub const FIXED: usize = 16;
 /// Far above anything that systemd answers, far below what the specification allows.
 const LARGEST: usize = 4 << 20;
+/// The largest message that the specification allows.
+const LARGEST_OF_ANYONE: usize = 128 << 20;
 
 const LITTLE_ENDIAN: u8 = b'l';
+const BIG_ENDIAN: u8 = b'B';
 const VERSION: u8 = 1;
 
 const CALL: u8 = 1;
@@ -23,6 +26,7 @@ mod field {
     pub const ERROR_NAME: u8 = 4;
     pub const REPLY_SERIAL: u8 = 5;
     pub const DESTINATION: u8 = 6;
+    pub const SENDER: u8 = 7;
     pub const SIGNATURE: u8 = 8;
 }
 
@@ -71,10 +75,20 @@ fn field_type() -> Type {
 /// What comes in, as far as we care.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Message {
-    Reply { to: u32, body: Body },
+    Reply { to: u32, sender: Option<String>, body: Body },
     Error { to: u32, name: String, body: Body },
-    Signal { member: String, body: Body },
+    Signal(Signal),
     Other,
+}
+
+/// That something has happened, if the one who says so can be believed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signal {
+    /// As the bus says it; where there is no bus in between, as the other side says it, if at all.
+    pub sender: Option<String>,
+    pub interface: String,
+    pub member: String,
+    pub body: Body,
 }
 
 /// The values of a message, not looked at before they are wanted: what others send may have any type.
@@ -85,21 +99,41 @@ pub struct Body {
 }
 
 impl Body {
+    /// Bytes.
+    pub fn length(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub fn values(&self) -> Result<Vec<Value>, Malformed> {
         let mut reader = Reader::new(&self.bytes);
         types(&self.signature)?.iter().map(|kind| reader.value(kind)).collect()
     }
 }
 
-/// The whole length of a message, by its fixed part.
-pub fn length(fixed: &[u8; FIXED]) -> Result<usize, Malformed> {
-    if fixed[0] != LITTLE_ENDIAN || fixed[3] != VERSION {
-        return Err(Malformed);
+/// How long a message is in all, by its fixed part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    Of(usize),
+    /// One that systemd would not send, but that anyone on the bus may: to be passed over unread.
+    Foreign(usize),
+}
+
+/// By the fixed part of a message.
+pub fn length(fixed: &[u8; FIXED]) -> Result<Length, Malformed> {
+    let number = |at: usize| {
+        let bytes = [fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]];
+        match fixed[0] {
+            LITTLE_ENDIAN => Ok(u32::from_le_bytes(bytes) as usize),
+            BIG_ENDIAN => Ok(u32::from_be_bytes(bytes) as usize),
+            _ => Err(Malformed),
+        }
+    };
+    let length = (FIXED + number(12)?).next_multiple_of(8) + number(4)?;
+    match fixed[3] == VERSION && length <= LARGEST_OF_ANYONE {
+        false => Err(Malformed),
+        true if fixed[0] != LITTLE_ENDIAN || length > LARGEST => Ok(Length::Foreign(length)),
+        true => Ok(Length::Of(length)),
     }
-    let number =
-        |at: usize| u32::from_le_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]]) as usize;
-    let length = (FIXED + number(12)).next_multiple_of(8) + number(4);
-    if length > LARGEST { Err(Malformed) } else { Ok(length) }
 }
 
 /// A whole message.
@@ -120,13 +154,18 @@ pub fn parse(bytes: &[u8]) -> Result<Message, Malformed> {
     let start = bytes.len().checked_sub(body_length as usize).ok_or(Malformed)?;
     let body = Body { signature: text(field::SIGNATURE).unwrap_or_default(), bytes: bytes[start..].to_vec() };
     Ok(match kind {
-        REPLY => Message::Reply { to: reply_to.ok_or(Malformed)?, body },
+        REPLY => Message::Reply { to: reply_to.ok_or(Malformed)?, sender: text(field::SENDER), body },
         ERROR => Message::Error {
             to: reply_to.ok_or(Malformed)?,
             name: text(field::ERROR_NAME).ok_or(Malformed)?,
             body,
         },
-        SIGNAL => Message::Signal { member: text(field::MEMBER).ok_or(Malformed)?, body },
+        SIGNAL => Message::Signal(Signal {
+            sender: text(field::SENDER),
+            interface: text(field::INTERFACE).ok_or(Malformed)?,
+            member: text(field::MEMBER).ok_or(Malformed)?,
+            body,
+        }),
         _ => Message::Other,
     })
 }
@@ -185,8 +224,14 @@ pub mod testing {
         bytes(ERROR, &fields, &[Value::text(text)])
     }
 
-    pub fn signal(member: &str, body: &[Value]) -> Vec<u8> {
-        bytes(SIGNAL, &[(field::PATH, Value::Path("/".into())), (field::MEMBER, Value::text(member))], body)
+    pub fn signal(sender: &str, member: &str, body: &[Value]) -> Vec<u8> {
+        let fields = [
+            (field::PATH, Value::Path("/".into())),
+            (field::INTERFACE, Value::text("org.freedesktop.systemd1.Manager")),
+            (field::MEMBER, Value::text(member)),
+            (field::SENDER, Value::text(sender)),
+        ];
+        bytes(SIGNAL, &fields, body)
     }
 }
 
@@ -217,27 +262,32 @@ mod tests {
     fn replies_errors_and_signals_are_told_apart() {
         let body = [Value::U32(4), Value::text("done")];
         let reply = testing::reply(7, &body);
-        assert_eq!(length(reply[..FIXED].try_into().unwrap()), Ok(reply.len()));
-        let Ok(Message::Reply { to: 7, body: found }) = parse(&reply) else { panic!("no reply") };
+        assert_eq!(length(reply[..FIXED].try_into().unwrap()), Ok(Length::Of(reply.len())));
+        let Ok(Message::Reply { to: 7, body: found, .. }) = parse(&reply) else { panic!("no reply") };
         assert_eq!(found.values().unwrap(), body);
         let Ok(Message::Error { to: 8, name, .. }) = parse(&testing::error(8, "a.Bad", "no")) else {
             panic!("no error")
         };
         assert_eq!(name, "a.Bad");
-        let Ok(Message::Signal { member, .. }) = parse(&testing::signal("Gone", &body)) else {
+        let Ok(Message::Signal(signal)) = parse(&testing::signal(":1.5", "Gone", &body)) else {
             panic!("no signal")
         };
-        assert_eq!(member, "Gone");
+        assert_eq!((signal.sender.as_deref(), signal.member.as_str()), (Some(":1.5"), "Gone"));
     }
 
     #[test]
-    fn a_message_that_is_too_long_or_in_another_order_is_refused() {
-        let mut fixed = *b"l\x02\0\x01\0\0\0\0\x01\0\0\0\x08\0\0\0";
-        assert_eq!(length(&fixed), Ok(24));
-        fixed[0] = b'B';
-        assert_eq!(length(&fixed), Err(Malformed));
-        fixed = *b"l\x02\0\x01\0\0\0\x7f\x01\0\0\0\x08\0\0\0";
-        assert_eq!(length(&fixed), Err(Malformed));
+    fn a_message_that_is_too_long_or_in_another_order_is_passed_over() {
+        let table: [(&[u8; FIXED], _); 6] = [
+            (b"l\x02\0\x01\0\0\0\0\x01\0\0\0\x08\0\0\0", Ok(Length::Of(24))),
+            (b"l\x02\0\x01\0\0\0\x07\x01\0\0\0\x08\0\0\0", Ok(Length::Foreign(24 + (7 << 24)))),
+            (b"B\x02\0\x01\0\0\0\x05\0\0\0\x01\0\0\0\x08", Ok(Length::Foreign(29))),
+            (b"l\x02\0\x01\0\0\0\x7f\x01\0\0\0\x08\0\0\0", Err(Malformed)),
+            (b"l\x02\0\x02\0\0\0\0\x01\0\0\0\x08\0\0\0", Err(Malformed)),
+            (b"x\x02\0\x01\0\0\0\0\x01\0\0\0\x08\0\0\0", Err(Malformed)),
+        ];
+        for (fixed, expected) in table {
+            assert_eq!(length(fixed), expected, "{fixed:?}");
+        }
     }
 
     #[test]

@@ -22,8 +22,8 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 
-pub use self::message::{Body, Call};
-use self::message::{FIXED, Message};
+pub use self::message::{Body, Call, Signal};
+use self::message::{FIXED, Length, Message};
 pub use self::value::{Malformed, Type, Value};
 use crate::report::{Code, Error};
 
@@ -130,6 +130,10 @@ impl Deadline {
     }
 }
 
+/// How many signals are kept while an answer is waited for, and how large they may be: anyone on the bus may send some.
+const KEPT: usize = 1000;
+const LARGEST_KEPT: usize = 4096;
+
 /// A connection.
 #[derive(Debug)]
 pub struct Bus {
@@ -137,7 +141,8 @@ pub struct Bus {
     address: String,
     serial: u32,
     received: Vec<u8>,
-    signals: VecDeque<(String, Body)>,
+    signals: VecDeque<Signal>,
+    answered_by: Option<String>,
 }
 
 impl Bus {
@@ -146,16 +151,15 @@ impl Bus {
         let flags = SockFlag::SOCK_CLOEXEC;
         let opened = socket(AddressFamily::Unix, SockType::Stream, flags, None);
         let socket = opened.map_err(|errno| broken(errno, "make a socket"))?;
-        let mut bus = Self {
-            socket,
-            address: address.to_string(),
-            serial: 0,
-            received: Vec::new(),
-            signals: VecDeque::new(),
-        };
+        let mut bus = Self::on(socket, address.to_string());
         bus.open(address, deadline)?;
         bus.authenticate(deadline)?;
         Ok(bus)
+    }
+
+    fn on(socket: OwnedFd, address: String) -> Self {
+        let (received, signals) = (Vec::new(), VecDeque::new());
+        Self { socket, address, serial: 0, received, signals, answered_by: None }
     }
 
     /// A full queue of connections makes connect wait, as long as a send may (`man 2 connect`, EAGAIN).
@@ -196,39 +200,80 @@ impl Bus {
         self.write(&call.to_bytes(serial), deadline, &doing)?;
         loop {
             match self.read_message(deadline, &doing)? {
-                Message::Reply { to, body } if to == serial => return Ok(body),
+                Message::Reply { to, sender, body } if to == serial => {
+                    self.answered_by = sender;
+                    return Ok(body);
+                }
                 Message::Error { to, name, body } if to == serial => {
                     let values = body.values().unwrap_or_default();
                     let text =
                         values.first().and_then(Value::as_text).unwrap_or("no reason given").to_owned();
                     return Err(Failure::Refused { name, text });
                 }
-                Message::Signal { member, body } => self.signals.push_back((member, body)),
+                Message::Signal(signal) => self.keep(signal),
                 Message::Reply { .. } | Message::Error { .. } | Message::Other => {}
             }
         }
     }
 
+    /// Who gave the last answer, by the name that the bus has for each of its connections.
+    pub fn answered_by(&self) -> Option<&str> {
+        self.answered_by.as_deref()
+    }
+
     /// The next signal: those that came while an answer was waited for are first.
-    pub fn next_signal(&mut self, deadline: Deadline, doing: &str) -> Answer<(String, Body)> {
+    pub fn next_signal(&mut self, deadline: Deadline, doing: &str) -> Answer<Signal> {
+        if deadline.left().is_none() {
+            return Err(overdue(deadline, doing));
+        }
         if let Some(signal) = self.signals.pop_front() {
             return Ok(signal);
         }
         loop {
-            if let Message::Signal { member, body } = self.read_message(deadline, doing)? {
-                return Ok((member, body));
+            if let Message::Signal(signal) = self.read_message(deadline, doing)? {
+                return Ok(signal);
             }
         }
     }
 
+    fn keep(&mut self, signal: Signal) {
+        if signal.body.length() > LARGEST_KEPT {
+            return;
+        }
+        if self.signals.len() == KEPT {
+            self.signals.pop_front();
+        }
+        self.signals.push_back(signal);
+    }
+
     fn read_message(&mut self, deadline: Deadline, doing: &str) -> Answer<Message> {
-        let mut fixed = [0; FIXED];
-        self.fill(FIXED, deadline, doing)?;
-        fixed.copy_from_slice(&self.received[..FIXED]);
-        let length = message::length(&fixed).map_err(|Malformed| self.nonsense("a message is malformed"))?;
+        let length = loop {
+            let mut fixed = [0; FIXED];
+            self.fill(FIXED, deadline, doing)?;
+            fixed.copy_from_slice(&self.received[..FIXED]);
+            match message::length(&fixed).map_err(|Malformed| self.malformed())? {
+                Length::Of(length) => break length,
+                Length::Foreign(length) => self.pass_over(length, deadline, doing)?,
+            }
+        };
         self.fill(length, deadline, doing)?;
         let bytes: Vec<u8> = self.received.drain(..length).collect();
-        message::parse(&bytes).map_err(|Malformed| self.nonsense("a message is malformed"))
+        message::parse(&bytes).map_err(|Malformed| self.malformed())
+    }
+
+    /// Without ever having all of it.
+    fn pass_over(&mut self, mut count: usize, deadline: Deadline, doing: &str) -> Answer<()> {
+        while count > 0 {
+            self.fill(1, deadline, doing)?;
+            let passed = count.min(self.received.len());
+            self.received.drain(..passed);
+            count -= passed;
+        }
+        Ok(())
+    }
+
+    fn malformed(&self) -> Failure {
+        self.nonsense("a message is malformed")
     }
 
     fn read_line(&mut self, deadline: Deadline, doing: &str) -> Answer<String> {
@@ -296,6 +341,21 @@ fn overdue(deadline: Deadline, doing: &str) -> Failure {
     Failure::Broken(Error::new(Code::Cgroup, text).hint(hint))
 }
 
+#[cfg(any(test, fuzzing))]
+impl Bus {
+    /// A bus that says `bytes` and no more, whatever it is asked; its other side, to be held. Authentication is behind it.
+    pub fn that_says(bytes: &[u8]) -> std::io::Result<(Self, std::os::unix::net::UnixStream)> {
+        use std::io::Write;
+        let (ours, mut theirs) = std::os::unix::net::UnixStream::pair()?;
+        theirs.write_all(bytes)?;
+        theirs.shutdown(std::net::Shutdown::Write)?;
+        Ok((Self::on(ours.into(), "of a test".into()), theirs))
+    }
+}
+
+#[cfg(test)]
+pub use message::testing;
+
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
@@ -360,15 +420,46 @@ mod tests {
         let (address, player, _place) = bus(|stream| {
             stream.write_all(b"DATA\r\nOK 123\r\n").unwrap();
             hear_call(stream);
-            let answer =
-                [signal("First", &[]), reply(99, &[]), reply(1, &[Value::U32(5)]), signal("Second", &[])];
+            let first = signal(":1.1", "First", &[]);
+            let second = signal(":1.1", "Second", &[]);
+            let answer = [first, reply(99, &[]), reply(1, &[Value::U32(5)]), second];
             // In small pieces: a read need not end where a message does.
             answer.concat().chunks(7).for_each(|piece| stream.write_all(piece).unwrap());
         });
         let mut bus = Bus::connect(&address, soon()).unwrap();
         assert_eq!(bus.call(&ask(), soon()).unwrap().values().unwrap(), [Value::U32(5)]);
-        assert_eq!(bus.next_signal(soon(), "wait").unwrap().0, "First");
-        assert_eq!(bus.next_signal(soon(), "wait").unwrap().0, "Second");
+        assert_eq!(bus.next_signal(soon(), "wait").unwrap().member, "First");
+        assert_eq!(bus.next_signal(soon(), "wait").unwrap().member, "Second");
+        player.join().unwrap();
+    }
+
+    #[test]
+    fn what_anyone_may_send_neither_breaks_a_call_nor_fills_memory() {
+        let (address, player, _place) = bus(|stream| {
+            stream.write_all(b"OK 123\r\n").unwrap();
+            hear_call(stream);
+            // Another byte order, more than systemd ever sends, and signals without end.
+            stream.write_all(b"B\x04\0\x01\0\0\0\x05\0\0\0\x01\0\0\0\x08").unwrap();
+            stream.write_all(&[0; 13]).unwrap();
+            let large = 5_u32 << 20;
+            stream.write_all(b"l\x04\0\x01").unwrap();
+            stream.write_all(&[large.to_le_bytes(), 9_u32.to_le_bytes(), [0; 4]].concat()).unwrap();
+            stream.write_all(&vec![0; large as usize]).unwrap();
+            let bulky = signal(":1.66", "Bulky", &[Value::text("x".repeat(LARGEST_KEPT))]);
+            stream.write_all(&bulky).unwrap();
+            for _ in 0..KEPT {
+                stream.write_all(&signal(":1.66", "Noise", &[])).unwrap();
+            }
+            stream.write_all(&signal(":1.1", "Last", &[])).unwrap();
+            stream.write_all(&reply(1, &[])).unwrap();
+        });
+        let mut bus = Bus::connect(&address, soon()).unwrap();
+        bus.call(&ask(), soon()).unwrap();
+        assert_eq!(bus.signals.len(), KEPT);
+        assert!(bus.signals.iter().all(|signal| signal.member != "Bulky"));
+        assert_eq!(bus.signals.back().map(|signal| signal.member.as_str()), Some("Last"));
+        let over = Deadline::within(Duration::ZERO);
+        assert!(bus.next_signal(over, "wait").is_err(), "queued signals hide that time is up");
         player.join().unwrap();
     }
 
@@ -390,7 +481,7 @@ mod tests {
         let plays: [(&'static [u8], &str); 4] = [
             (b"OK 1\r\n", "call a.b.Ask: no answer from systemd's bus within 0 s"),
             (b"REJECTED EXTERNAL\r\n", "authentication was answered with \"REJECTED EXTERNAL\""),
-            (b"OK 1\r\nBxxxxxxxxxxxxxxxxxx", "a message is malformed"),
+            (b"OK 1\r\nxxxxxxxxxxxxxxxxxxx", "a message is malformed"),
             (b"", "hung up on: authenticate"),
         ];
         for (bytes, expected) in plays {
