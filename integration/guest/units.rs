@@ -1,8 +1,11 @@
 //! What systemd is told and shows of a container.
 
+use std::fs;
+use std::path::Path;
+
 use serde_json::json;
 
-use super::{lacks_systemd, property, systemctl, unit};
+use super::{lacks_systemd, property, systemctl, unit, with_resources};
 use crate::support::{Container, Invocation, Outcome, skip};
 
 #[test]
@@ -39,6 +42,28 @@ fn the_containers_cgroup_namespace_begins_at_its_scope() -> Outcome {
     container.detach()?;
     container.exec(&["cat", "/proc/1/cgroup"])?.prints("0::/");
     container.exec(&["cat", "/proc/self/cgroup"])?.prints("0::/");
+    Ok(())
+}
+
+#[test]
+fn a_slice_may_be_called_like_a_controller() -> Outcome {
+    if let Some(reason) = lacks_systemd() {
+        return skip(reason);
+    }
+    let container = with_resources(&json!({"memory": {"limit": 64 << 20}}))?;
+    let unit = format!("x-{}.scope", container.id);
+    container.edit(|config| {
+        config["linux"]["cgroupsPath"] = format!("cpu-trugtest.slice:x:{}", container.id).into();
+    })?;
+    container.detach()?;
+    // systemd's own name for it: cpu.slice could be a file of the controller.
+    let cgroup = format!("/_cpu.slice/cpu-trugtest.slice/{unit}");
+    let shown = systemctl(&["show", "--value", "--property", "ControlGroup", &unit])?;
+    shown.prints(&cgroup);
+    assert_eq!(fs::read_to_string(format!("/sys/fs/cgroup{cgroup}/memory.max"))?.trim(), "67108864");
+    container.delete_by_force()?.ok();
+    assert!(!Path::new("/sys/fs/cgroup").join(cgroup.trim_start_matches('/')).exists());
+    systemctl(&["stop", "cpu.slice"])?.ok();
     Ok(())
 }
 

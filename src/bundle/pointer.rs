@@ -2,7 +2,12 @@
 
 /// The place of an object's member whose name comes from the config.
 pub fn member(object: &str, name: &str) -> String {
-    format!("{object}/{}", name.replace('~', "~0").replace('/', "~1"))
+    format!("{object}/{}", token(name))
+}
+
+/// A name as one token of a pointer.
+pub fn token(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 #[cfg(test)]

@@ -111,11 +111,6 @@ pub fn pointer(field: &str) -> String {
     format!("/linux/resources/{field}")
 }
 
-/// A key as one token of a JSON pointer (RFC 6901).
-pub fn token(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
-}
-
 /// An error about a value of config.json.
 pub fn invalid(field: &str, text: impl Display) -> Error {
     Error::new(Code::InvalidConfig, text).at(pointer(field))
@@ -228,11 +223,6 @@ mod tests {
         for part in ["\"memory\"", "memory.limit_in_bytes", "/linux/resources/memory/limit"] {
             assert!(error.contains(part), "{error}");
         }
-    }
-
-    #[test]
-    fn a_key_with_a_slash_is_one_token() {
-        assert_eq!(token("a/b~c"), "a~1b~0c");
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use oci_spec::runtime::LinuxResources;
 
-use crate::cgroup::write::{Current, List, Write, token};
+use crate::bundle::pointer::token;
+use crate::cgroup::write::{Current, List, Write};
 use crate::report::Result;
 
 pub fn writes(resources: &LinuxResources, _now: &dyn Current) -> Result<Vec<Write>> {

@@ -6,6 +6,7 @@ use super::bus::Value;
 use super::manager::Property;
 use super::variant_text;
 use crate::bundle::annotations::SYSTEMD_PROPERTY;
+use crate::bundle::pointer;
 use crate::report::{Code, Error, Result};
 
 const MICROSECONDS: u64 = 1_000_000;
@@ -18,10 +19,8 @@ pub fn properties(annotations: &BTreeMap<String, String>) -> Result<Vec<Property
     let ours =
         annotations.iter().filter_map(|(key, text)| Some((key, key.strip_prefix(SYSTEMD_PROPERTY)?, text)));
     ours.map(|(key, name, text)| {
-        let refuse = |what: String| {
-            let pointer = format!("/annotations/{}", key.replace('~', "~0").replace('/', "~1"));
-            Error::new(Code::InvalidConfig, what).at(pointer)
-        };
+        let refuse =
+            |what: String| Error::new(Code::InvalidConfig, what).at(pointer::member("/annotations", key));
         property(name, text).map_err(|(part, why)| match part {
             Part::Name => refuse(format!("annotation {key} name incorrect: {why}")),
             Part::Value => refuse(format!("annotation {key}={text} value parse error: {why}")),

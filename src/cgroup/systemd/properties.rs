@@ -11,6 +11,7 @@ use oci_spec::runtime::LinuxResources;
 use super::bus::{Type, Value};
 use super::manager::Property;
 use super::unit::Unit;
+use crate::bundle::pointer::token;
 use crate::cgroup::write::{Current, Write, pointer};
 use crate::linux::scheduler::parse_cpu_list;
 use crate::report::{Code, Error, Result, log};
@@ -91,7 +92,7 @@ pub fn of_unified(
     for (file, value) in unified.into_iter().flatten().collect::<BTreeMap<_, _>>() {
         let malformed = |text| {
             let text = format!("unified resource {file:?} value invalid: {text}");
-            Error::new(Code::InvalidConfig, text).at(pointer(&format!("unified/{file}")))
+            Error::new(Code::InvalidConfig, text).at(pointer(&format!("unified/{}", token(file))))
         };
         file_of_v2(file, value.trim(), now, version, &mut properties).map_err(malformed)?;
     }
@@ -251,7 +252,8 @@ pub fn round_quota(resources: &LinuxResources, period_now: u64) -> LinuxResource
         return resources;
     }
     let mut cpu = cpu.clone();
-    cpu.set_quota(i64::try_from(rounded(quota, period).1).ok());
+    // The kernel refuses what no longer fits; none at all would lift the limit.
+    cpu.set_quota(Some(i64::try_from(rounded(quota, period).1).unwrap_or(i64::MAX)));
     resources.set_cpu(Some(cpu));
     resources
 }
@@ -395,6 +397,8 @@ mod tests {
         let now = files(&[("cpu.max", "max 10000\n")]);
         let config = round_quota(&resources(json!({"cpu": {"quota": 2001}})), period_now(&now));
         assert_eq!(config.cpu().as_ref().unwrap().quota(), Some(2100));
+        let endless = round_quota(&resources(json!({"cpu": {"quota": i64::MAX, "period": 999_999}})), 1);
+        assert_eq!(endless.cpu().as_ref().unwrap().quota(), Some(i64::MAX));
         let lifted = resources(json!({"cpu": {"quota": -1}}));
         assert_eq!(round_quota(&lifted, 100_000), lifted);
     }

@@ -71,7 +71,7 @@ impl Unit {
     pub fn path(&self) -> Result<PathBuf> {
         match self.is_slice() {
             true => expand_slice(&self.name),
-            false => Ok(expand_slice(&self.slice)?.join(&self.name)),
+            false => Ok(expand_slice(&self.slice)?.join(directory(&self.name))),
         }
     }
 }
@@ -87,10 +87,22 @@ pub fn expand_slice(slice: &str) -> Result<PathBuf> {
         return Err(refuse());
     }
     let ends = name.match_indices('-').map(|(at, _)| at).chain([name.len()]);
-    Ok(ends.map(|end| format!("{}{SLICE}", &name[..end])).collect())
+    Ok(ends.map(|end| directory(&format!("{}{SLICE}", &name[..end]))).collect())
 }
 
-/// systemd.unit(5): letters, digits and `:-_.\`; `@` would make it an instance of a template.
+/// A unit's directory: `cpu.slice` could be taken for a file of a controller, so systemd calls it `_cpu.slice`
+/// (cg_needs_escape in its src/basic/cgroup-util.c).
+fn directory(unit: &str) -> String {
+    const CONTROLLERS: [&str; 9] =
+        ["blkio", "cgroup", "cpu", "cpuacct", "cpuset", "devices", "io", "memory", "pids"];
+    let is_taken = unit.split_once('.').is_some_and(|(before, _)| CONTROLLERS.contains(&before));
+    match is_taken || unit.starts_with(['_', '.']) {
+        true => format!("_{unit}"),
+        false => unit.to_owned(),
+    }
+}
+
+/// systemd.unit(5): letters, digits and `:-_.\`, and `@` for an instance of a template.
 fn check_characters(name: &str) -> Result<()> {
     let fits = |letter: char| letter.is_ascii_alphanumeric() || ":-_.\\@".contains(letter);
     if name.len() > LONGEST || !name.chars().all(fits) {
@@ -165,6 +177,15 @@ mod tests {
         for slice in ["a-b.slice", "system.slice"] {
             let unit = Unit::of(Some(&format!("{slice}:p:a-b-c.slice")), "box", Instance::System).unwrap();
             assert_eq!(unit.path().unwrap(), Path::new("a.slice/a-b.slice/a-b-c.slice"));
+        }
+        for (path, expected) in [
+            ("cpu-a.slice:p:n", "_cpu.slice/cpu-a.slice/p-n.scope"),
+            ("a.slice:io.x:n", "a.slice/_io.x-n.scope"),
+            ("a.slice:_p:n", "a.slice/__p-n.scope"),
+            ("a.slice:cpux.y:n", "a.slice/cpux.y-n.scope"),
+        ] {
+            let unit = Unit::of(Some(path), "box", Instance::System).unwrap();
+            assert_eq!(unit.path().unwrap(), Path::new(expected), "{path}");
         }
         let unit = Unit::of(Some("-.slice:p:n"), "box", Instance::System).unwrap();
         assert_eq!(unit.path().unwrap(), Path::new("p-n.scope"));

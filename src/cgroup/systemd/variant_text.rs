@@ -8,6 +8,8 @@ use super::bus::{Type, Value};
 
 /// How deep values may be nested.
 const DEPTH: usize = 16;
+/// The longest signature (D-Bus Specification, "Valid Signatures").
+const LONGEST: usize = 255;
 
 /// What is wrong with a text.
 pub type Wrong = String;
@@ -23,7 +25,16 @@ pub fn parse(text: &str) -> Result<Value, Wrong> {
     if !parser.left.is_empty() {
         return Err(format!("unexpected {:?} after the value", parser.left));
     }
-    build(&node, &usual_type(&node)?)
+    variant(&node)
+}
+
+/// The value of what says its type itself: the whole, and each variant in it. The type goes before the value as text.
+fn variant(node: &Node) -> Result<Value, Wrong> {
+    let kind = usual_type(node)?;
+    match kind.to_string().len() > LONGEST {
+        true => Err(format!("a type longer than {LONGEST} letters")),
+        false => build(node, &kind),
+    }
 }
 
 /// A text, taken apart.
@@ -247,9 +258,7 @@ fn build(node: &Node, kind: &Type) -> Result<Value, Wrong> {
         (Node::Bytes(bytes), Type::Array(element)) if **element == Type::Basic(b'y') => {
             Ok(Value::bytes(bytes))
         }
-        (Node::Variant(inner), Type::Variant) => {
-            Ok(Value::Variant(Box::new(build(inner, &usual_type(inner)?)?)))
-        }
+        (Node::Variant(inner), Type::Variant) => Ok(Value::Variant(Box::new(variant(inner)?))),
         (Node::Array(items), Type::Array(element)) => {
             let items = items.iter().map(|item| build(item, element));
             Ok(Value::Array((**element).clone(), items.collect::<Result<_, _>>()?))
@@ -367,6 +376,8 @@ mod tests {
     #[test]
     fn what_makes_no_value_is_refused_and_never_a_panic() {
         let deep = "[".repeat(100);
+        let long = format!("({}1)", "1, ".repeat(254));
+        let long_within = format!("[<{long}>]");
         for text in [
             "",
             "x",
@@ -407,6 +418,8 @@ mod tests {
             "'a\0b'",
             "1x",
             &deep,
+            &long,
+            &long_within,
         ] {
             assert!(parse(text).is_err(), "{text:?} is {:?}", parse(text));
         }

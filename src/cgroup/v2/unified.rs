@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use nix::errno::Errno;
 use oci_spec::runtime::LinuxResources;
 
+use crate::bundle::pointer::token;
 use crate::cgroup::directory::Directory;
-use crate::cgroup::write::{Current, invalid, pointer, token};
+use crate::cgroup::write::{Current, invalid, pointer};
 use crate::report::{Code, Error, Result, log};
 
 /// Writes every key, in the order of names; no weight of a group that is made idle beside it: it would have none.

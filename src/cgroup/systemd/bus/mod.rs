@@ -78,6 +78,10 @@ fn unescape(text: &str) -> Option<Vec<u8>> {
             continue;
         }
         let digits = [left.next()?, left.next()?];
+        // A sign would be taken by from_str_radix.
+        if !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
         bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
     }
     Some(bytes)
@@ -511,6 +515,7 @@ mod tests {
             ("unix:path=/run/a%20b,guid=12", Some(Address::Path("/run/a b".into()))),
             ("tcp:host=x;unix:abstract=/tmp/x,guid=1", Some(Address::Abstract(b"/tmp/x".to_vec()))),
             ("unix:path=/a%2", None),
+            ("unix:path=/a%+2", None),
             ("tcp:host=x", None),
             ("", None),
         ];
