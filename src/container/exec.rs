@@ -7,14 +7,14 @@ use nix::sys::stat::fstat;
 use nix::unistd::Pid;
 use oci_spec::runtime::Spec;
 
+use super::blueprint::{filter, require_inherited};
 use super::exec_process;
 use super::foreground::Foreground;
 use super::handover::{self, Handover};
-use super::making::require_inherited;
 use super::options::ExecOptions;
 use super::state::{ProcessId, State, Status};
 use super::store::{Container, ContainerId};
-use super::{Globals, filter_cache, find, foreground, hooks, intel_rdt};
+use super::{Globals, find, foreground, hooks, intel_rdt};
 use crate::bundle::{load, validate};
 use crate::cgroup::Manager;
 use crate::fail;
@@ -96,13 +96,6 @@ fn require_running(container: &Container, state: &State, ignore_paused: bool) ->
         Status::Paused | Status::Created | Status::Running => {}
     }
     state.init.ok_or_else(|| Error::new(Code::Internal, "a container that runs has no init"))
-}
-
-fn filter(globals: &Globals, spec: &Spec) -> Result<Option<Filter>> {
-    match spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()) {
-        Some(profile) => filter_cache::filter(&globals.root, profile).at("/linux/seccomp").map(Some),
-        None => Ok(None),
-    }
 }
 
 /// The namespaces of init that are not ours already. Joining one's own user namespace is refused

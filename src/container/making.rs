@@ -8,31 +8,18 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
-use oci_spec::runtime::{Hook, LinuxResources, Spec};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use nix::unistd::Pid;
+use oci_spec::runtime::{Hook, LinuxResources};
 
-use super::globals::in_user_namespace;
-use super::handover::{self, Handover};
+pub use super::blueprint::{Blueprint, Order};
 use super::notify::NotifyRelay;
-use super::options::CreateOptions;
-use super::state::{FORMAT, Phase, ProcessId, State};
-use super::store::{Container, ContainerId, START_FIFO, Store};
-use super::{Globals, checkpoint, filter_cache, foreground, hooks, intel_rdt};
-use crate::bundle::annotations;
-use crate::bundle::features::OCI_VERSION_MAX;
-use crate::bundle::load::{self, Bundle};
-use crate::bundle::validate::{self, Situation};
+use super::state::{Phase, ProcessId, State};
+use super::store::{Container, START_FIFO, Store};
+use super::{foreground, handover, hooks, intel_rdt};
 use crate::cgroup::{self, Driver, Location, Manager};
-use crate::fail;
-use crate::linux::cgroup_tree::CgroupTree;
-use crate::linux::namespace::Kind;
 use crate::linux::procfs::Proc;
-use crate::linux::{credentials, host, inherited};
-use crate::plan::seccomp::{self, Filter};
 use crate::plan::{Plan, compile};
 use crate::report::{Code, Context, Error, Result, log, trace};
 use crate::stage::channel::ToInit;
@@ -41,22 +28,8 @@ use crate::stage::launch::{self, Child, Event, Start};
 use crate::stage::net_devices::NetDevices;
 use crate::stage::{prepare, user_namespace};
 
-/// The version of runtime-spec whose state JSON we print.
-pub const OCI_VERSION: &str = OCI_VERSION_MAX;
-
 /// How long undoing may wait for a cgroup to empty.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What is to be made, and how far.
-pub struct Order<'a> {
-    pub globals: &'a Globals,
-    pub id: &'a ContainerId,
-    pub options: &'a CreateOptions,
-    /// `run`: init goes on to the program at the commit. `create`: it waits for `start`.
-    pub start_at_once: bool,
-    /// Nobody of ours stays to attend the terminal.
-    pub detach: bool,
-}
 
 /// A container that has been made and recorded. The lock is still held.
 pub struct Made {
@@ -116,157 +89,6 @@ pub fn make(order: &Order) -> Result<Made> {
     })
 }
 
-/// Everything decided, nothing made.
-pub struct Blueprint {
-    pub proc: Proc,
-    pub bundle: Bundle,
-    pub plan: Plan,
-    filter: Option<Filter>,
-    location: Location,
-    pub hook_state: HookState,
-    pub handover: Handover,
-    pub notify: Option<NotifyRelay>,
-}
-
-impl Blueprint {
-    /// Reads the bundle, and decides. The working directory is the bundle's from here on.
-    pub fn draw(order: &Order) -> Result<Self> {
-        let (globals, options, id) = (order.globals, order.options, order.id.as_str());
-        let listen_fds = inherited::listen_fds();
-        require_inherited(listen_fds, options.preserve_fds)?;
-        let proc = Proc::open().context("open /proc")?;
-        let bundle = load::bundle(&options.bundle)?;
-        trace::done("load config.json");
-        let spec = &bundle.spec;
-        let situation = Situation {
-            unprivileged: credentials::effective_uid() != 0,
-            systemd_cgroup: globals.driver == Driver::Systemd,
-            no_pivot: options.no_pivot,
-        };
-        validate::spec(spec, situation)?;
-        trace::done("validate");
-
-        let terminal = spec.process().as_ref().and_then(|process| process.terminal()).unwrap_or(false);
-        handover::check_terminal(terminal, order.detach, options.console_socket.as_deref())?;
-        let pidfd_socket = options.pidfd_socket.clone().or_else(|| annotations::pidfd_receiver(spec));
-        let handover = Handover::connect(
-            options.console_socket.as_deref(),
-            pidfd_socket.as_deref(),
-            options.pid_file.as_deref(),
-        )?;
-
-        let tree = CgroupTree::detect(&proc).context("find the cgroup hierarchies")?;
-        trace::done("find the cgroup hierarchies");
-        let notify = NotifyRelay::wanted(&globals.root.join(id));
-        let options = compile::Options {
-            id,
-            bundle: &bundle.directory,
-            rootfs: &bundle.rootfs,
-            no_pivot: options.no_pivot,
-            no_new_keyring: options.no_new_keyring,
-            preserve_fds: options.preserve_fds,
-            listen_fds,
-            notify_directory: notify.as_ref().map(NotifyRelay::directory),
-            cgroup_tree: &tree,
-            cgroup_after_clone: globals.driver == Driver::Systemd,
-            kcore: std::path::Path::new("/proc/kcore").exists(),
-            in_user_namespace: in_user_namespace()?,
-            unprivileged: !user_namespace::may_write_maps(),
-        };
-        let plan = compile::container(spec, &options)?;
-        trace::done("plan");
-        let filter = match spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()) {
-            Some(profile) => {
-                if annotations::fail_unknown_syscall(spec) {
-                    seccomp::refuse_unknown(profile)?;
-                }
-                Some(filter_cache::filter(&globals.root, profile).at("/linux/seccomp")?)
-            }
-            None => None,
-        };
-        trace::done("seccomp filter");
-        let path = plan.cgroup.path.as_deref();
-        let location =
-            Manager::locate(&tree, globals.driver, path, id, globals.rootless).at("/linux/cgroupsPath")?;
-        let hook_state = HookState {
-            oci_version: spec.version().clone(),
-            id: id.to_string(),
-            bundle: bundle.directory.clone(),
-            annotations: all_annotations(spec),
-        };
-        // Hooks run where the bundle is, as in runc.
-        std::env::set_current_dir(&bundle.directory)
-            .with_context(|| format!("enter the bundle {:?}", bundle.directory))?;
-        Ok(Self { proc, bundle, plan, filter, location, hook_state, handover, notify })
-    }
-
-    /// The record that is written before anything is made; what nobody needs to undo it comes later.
-    pub fn first_state(&self, order: &Order) -> Result<State> {
-        let own = ProcessId::look_up(&self.proc, nix::unistd::getpid()).context("look at this process")?;
-        Ok(State {
-            format: FORMAT,
-            oci_version: OCI_VERSION.to_string(),
-            id: order.id.as_str().to_string(),
-            bundle: self.bundle.directory.clone(),
-            rootfs: self.bundle.rootfs.clone(),
-            annotations: self.hook_state.annotations.clone(),
-            created: OffsetDateTime::now_utc().format(&Rfc3339).context("format the time")?,
-            owner: credentials::effective_uid(),
-            phase: Phase::Creating,
-            boot_id: host::boot_id(&self.proc).context("read the boot id")?,
-            runtime: own,
-            init: None,
-            cgroup: self.location.clone(),
-            systemd_cgroup: order.globals.driver == Driver::Systemd,
-            rootless: order.globals.rootless,
-            own_pid_namespace: self.plan.new_namespaces.contains(&Kind::Pid),
-            no_new_keyring: order.options.no_new_keyring,
-            descriptors: Vec::new(),
-            resources: self.plan.cgroup.resources.clone(),
-        })
-    }
-
-    /// What the program's standard streams are on, where they are this process's.
-    pub fn descriptors(&self) -> Result<Vec<String>> {
-        match self.plan.terminal {
-            true => Ok(Vec::new()),
-            false => checkpoint::of_this_process(&self.proc, self.plan.has_own_null()),
-        }
-    }
-}
-
-/// Limits need a cgroup. (Device rules do not count: every default config has them, and an ordinary user's container
-/// can reach no more devices than the user.)
-fn refuse_limits(resources: &LinuxResources, why: Option<Error>) -> Result<()> {
-    let Some(field) = compile::first_limit(resources) else { return Ok(()) };
-    let error = why.unwrap_or_else(|| Error::new(Code::Cgroup, "cgroups are disabled"));
-    Err(error
-        .context(format!("cannot set {field} limit: container could not join or create cgroup"))
-        .at(format!("/linux/resources/{field}"))
-        .hint("use cgroup delegation (--systemd-cgroup), or leave linux.resources out"))
-}
-
-fn all_annotations(spec: &Spec) -> BTreeMap<String, String> {
-    spec.annotations().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()
-}
-
-/// What the caller says that it passes on must be there.
-pub fn require_inherited(listen_fds: u32, preserve_fds: u32) -> Result<()> {
-    for number in 0..listen_fds {
-        if !inherited::is_inherited(3 + number as i32) {
-            fail!(Code::Usage, "LISTEN_FDS is {listen_fds}, but descriptor {} is not open", 3 + number);
-        }
-    }
-    for number in 0..preserve_fds {
-        if !inherited::is_inherited((3 + listen_fds + number) as i32) {
-            return Err(Errno::EBADF)
-                .with_context(|| format!("unable to stat preserved-fd {number} (of {preserve_fds})"))
-                .code(Code::Usage);
-        }
-    }
-    Ok(())
-}
-
 /// What has been made so far.
 struct Work {
     container: Container,
@@ -314,21 +136,9 @@ impl Work {
         let cgroup = self.manager.clone_target()?;
         let child = launch::spawn(&blueprint.plan, start, cgroup.as_ref().map(AsFd::as_fd))?;
         trace::done("clone3");
-        let pid = child.pid();
-        let child = self.child.insert(child);
-        self.manager.add(pid)?;
-        if let Some(group) = &self.resctrl {
-            group.add(pid)?;
-        }
-        if let Some(owner) = blueprint.plan.cgroup.owner {
-            self.manager.delegate(owner)?;
-        }
-        if let Some(maps) = &blueprint.plan.id_maps {
-            user_namespace::write_maps(&blueprint.proc, pid, maps)?;
-        }
-        if !blueprint.plan.needs_bridge() {
-            user_namespace::adjust_oom_score(&blueprint.proc, pid, &blueprint.plan.privileged)?;
-        }
+        let pid = self.child.insert(child).pid();
+        self.place(blueprint, pid)?;
+        let child = self.child.as_ref().ok_or_else(no_child)?;
         if let Some(idmaps) = to_lend {
             child.lend_mounts(&blueprint.plan, &idmaps, &blueprint.proc)?;
         }
@@ -350,6 +160,24 @@ impl Work {
         self.converse(blueprint)?;
         self.hand_over(blueprint)?;
         self.commit()
+    }
+
+    /// What init cannot do to itself, while it waits.
+    fn place(&self, blueprint: &Blueprint, pid: Pid) -> Result<()> {
+        self.manager.add(pid)?;
+        if let Some(group) = &self.resctrl {
+            group.add(pid)?;
+        }
+        if let Some(owner) = blueprint.plan.cgroup.owner {
+            self.manager.delegate(owner)?;
+        }
+        if let Some(maps) = &blueprint.plan.id_maps {
+            user_namespace::write_maps(&blueprint.proc, pid, maps)?;
+        }
+        match blueprint.plan.needs_bridge() {
+            true => Ok(()),
+            false => user_namespace::adjust_oom_score(&blueprint.proc, pid, &blueprint.plan.privileged),
+        }
     }
 
     /// An ordinary user may have no cgroup to make others in; who asks for none then needs none.
@@ -526,6 +354,17 @@ impl Work {
             _ => error,
         }
     }
+}
+
+/// Limits need a cgroup. (Device rules do not count: every default config has them, and an ordinary user's container
+/// can reach no more devices than the user.)
+fn refuse_limits(resources: &LinuxResources, why: Option<Error>) -> Result<()> {
+    let Some(field) = compile::first_limit(resources) else { return Ok(()) };
+    let error = why.unwrap_or_else(|| Error::new(Code::Cgroup, "cgroups are disabled"));
+    Err(error
+        .context(format!("cannot set {field} limit: container could not join or create cgroup"))
+        .at(format!("/linux/resources/{field}"))
+        .hint("use cgroup delegation (--systemd-cgroup), or leave linux.resources out"))
 }
 
 /// The resctrl group that the config asks for, if any: on record, and to be made.

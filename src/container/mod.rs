@@ -4,6 +4,7 @@
 //! container holds its lock; what only looks, or sends a signal, takes none and bears a container
 //! that vanishes under it.
 
+mod blueprint;
 pub mod checkpoint;
 pub mod create;
 pub mod delete;
