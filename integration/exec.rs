@@ -308,6 +308,20 @@ fn a_process_file_says_everything_about_the_process() -> Outcome {
 }
 
 #[test]
+fn what_is_wrong_in_a_process_file_is_not_said_of_the_config() -> Outcome {
+    if is_peer() {
+        return skip("asks for more than runc does: the place in the file");
+    }
+    let container = detached()?;
+    let process = json!({"args": ["true"], "cwd": "relative"});
+    let output = container.exec_process(&[], &process)?;
+    output.fails(255, "exec failed: process file ").fails(255, "[/cwd]");
+    assert!(!output.stderr().contains("config.json"), "{output}");
+    container.exec_with(&["--cwd", "relative"], &["true"])?.fails(255, "[config.json /process/cwd]");
+    Ok(())
+}
+
+#[test]
 fn a_process_file_can_be_detached() -> Outcome {
     let container = detached()?;
     let process = json!({"args": ["sleep", "1007"], "cwd": "/", "env": ["PATH=/bin", container.marker()]});

@@ -132,7 +132,7 @@ fn parse_process(raw: &[u8]) -> Result<Process> {
         _ => parse_slowly(raw, mend::process),
     };
     let parsed = parsed.and_then(|process| objects_alone(process, shape::misplaced_list_in_process(raw)));
-    parsed.map_err(place_in_text)
+    parsed.map_err(Error::with_place_in_text)
 }
 
 /// Limits for `update`, in a file of their own.
@@ -140,15 +140,7 @@ pub(super) fn parse_loosely<T: DeserializeOwned>(
     raw: &[u8],
     mend: fn(&mut Value) -> Vec<String>,
 ) -> Result<T> {
-    parse_slowly(raw, mend).map_err(place_in_text).context("parse the limits")
-}
-
-/// An error's pointer is one into config.json: here the place is part of the text.
-fn place_in_text(error: Error) -> Error {
-    match error.pointer() {
-        Some(place) => Error::new(Code::InvalidConfig, format!("{} [{place}]", error.text())),
-        None => error,
-    }
+    parse_slowly(raw, mend).map_err(Error::with_place_in_text).context("parse the limits")
 }
 
 /// What runc says of places whose words our types check.

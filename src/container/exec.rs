@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::errno::Errno;
 use nix::sys::stat::fstat;
 use nix::unistd::Pid;
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{Process, Spec};
 
 use super::blueprint::{filter, require_inherited};
 use super::exec_process;
@@ -47,7 +47,7 @@ pub fn exec(globals: &Globals, id: &ContainerId, options: &ExecOptions) -> Resul
     trace::done("look at the container");
     let spec = load::parse(&container.config()?)?;
     let process = exec_process::build(&spec, options)?;
-    validate::process(&process, "/process")?;
+    validate(&process, options)?;
     let terminal = process.terminal().unwrap_or(false);
     handover::check_terminal(terminal, options.detach, options.console_socket.as_deref())?;
     let handover = Handover::connect(
@@ -83,6 +83,16 @@ pub fn exec(globals: &Globals, id: &ContainerId, options: &ExecOptions) -> Resul
             trace::done(trace::PROGRAM);
             attended
         }
+    }
+}
+
+/// What is wrong is said with its place in the config, or in the process file.
+fn validate(process: &Process, options: &ExecOptions) -> Result<()> {
+    match &options.process {
+        None => validate::process(process, "/process"),
+        Some(path) => validate::process(process, "")
+            .map_err(Error::with_place_in_text)
+            .with_context(|| format!("process file {path:?}")),
     }
 }
 

@@ -103,6 +103,14 @@ impl Error {
         self
     }
 
+    /// For what is in another file than config.json: the place becomes part of the text.
+    pub fn with_place_in_text(mut self) -> Self {
+        let Some(place) = self.pointer.take() else { return self };
+        self.errno = self.errno();
+        self.cause = anyhow::Error::msg(format!("{} [{place}]", self.text()));
+        self
+    }
+
     /// The chain alone, without the errno's name at its end: as programs print errors.
     pub fn plain(&self) -> String {
         let text = self.text();
