@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::support::criu::{command_on, with_criu};
 use crate::support::{Config, Container, Invocation, Outcome, skip};
 
 /// Why there is none here, if so.
@@ -158,4 +159,43 @@ fn a_profile_that_is_not_loaded_is_named_and_nothing_is_left() -> Outcome {
     container.exec_with(&["--apparmor", "no-such-profile"], &["true"])?.fails(255, "no-such-profile");
     container.exec(&["true"])?.ok();
     Ok(())
+}
+
+#[test]
+fn a_checkpoint_comes_back_under_its_profile_or_under_another_where_that_is_asked_for() -> Outcome {
+    if let Some(reason) = lacks_apparmor() {
+        return skip(reason);
+    }
+    with_criu(|| {
+        // Not a sleep, which a checkpoint can cut short.
+        let container = container(|config| {
+            config.shell("while read line; do cat $line 2>&1 || true; done < /ask > /answer");
+        })?;
+        let (mut ask, mut answer) = (container.fifo("ask")?, container.fifo("answer")?);
+        let (own, other) =
+            (Profile::load(&container, "own", "/closed r")?, Profile::load(&container, "other", "/open r")?);
+        confine(&container, &own.name)?;
+        container.detach()?;
+        let images = container.path("images");
+        let asked = format!("apparmor:{}", other.name);
+        for (flags, profile, open, closed) in [
+            (&[][..], &own, "open", "cat: can't open '/closed': Permission denied"),
+            (&["--lsm-profile", &asked], &other, "cat: can't open '/open': Permission denied", "closed"),
+        ] {
+            command_on(&container, "checkpoint", &images, &[])?.ok();
+            command_on(&container, "restore", &images, &[flags, &["--detach"]].concat())?.ok();
+            let init = std::fs::read_to_string(format!("/proc/{}/attr/current", container.init()?.pid))?;
+            assert_eq!(init.trim(), profile.label());
+            for (file, expected) in [("/open", open), ("/closed", closed)] {
+                ask.write(&format!("{file}\n"))?;
+                assert_eq!(answer.line()?, expected, "under {}", profile.name);
+            }
+        }
+        // One that the kernel does not have is not done without.
+        command_on(&container, "checkpoint", &images, &[])?.ok();
+        let flags = ["--lsm-profile", "apparmor:no-such-profile", "--detach"];
+        command_on(&container, "restore", &images, &flags)?.fails(1, "criu failed to restore: ");
+        assert_eq!(container.leftovers()?, Vec::<String>::new());
+        Ok(())
+    })
 }
