@@ -45,6 +45,35 @@ fn only_what_runs_is_saved() -> Outcome {
 }
 
 #[test]
+fn what_criu_cannot_save_is_refused_before_it_is_asked() -> Outcome {
+    with_stand_in(|| {
+        let host_mounts = Container::with(|config| {
+            config.without_namespace("mount");
+            config["mounts"] = serde_json::json!([]);
+            config["linux"]["maskedPaths"] = serde_json::json!([]);
+            config["linux"]["readonlyPaths"] = serde_json::json!([]);
+        })?;
+        let link = Container::with(|config| {
+            config.mount("/link", "bind", "rootfs/real", &["bind", "src-nofollow", "dest-nofollow"]);
+        })?;
+        for name in ["real", "link"] {
+            std::os::unix::fs::symlink("/target", link.rootfs().join(name))?;
+        }
+        let cases =
+            [(host_mounts, "without a mount namespace of its own"), (link, "with a symlink itself mounted")];
+        for (container, text) in cases {
+            // What the first mounts would be the host's.
+            let run = container.runtime(["run", "--detach", &container.id]);
+            run.under(["unshare", "--mount"]).output()?.ok();
+            let stand_in = StandIn::new(&container, Deed::Dies)?;
+            stand_in.command(&container, "checkpoint", &[])?.fails(1, text);
+            assert_eq!(container.status()?, "running");
+        }
+        Ok(())
+    })
+}
+
+#[test]
 fn a_directory_without_images_is_named() -> Outcome {
     with_criu(|| {
         let counter = Counter::new(|_| {})?;

@@ -6,6 +6,7 @@ mod failures;
 mod foreground;
 mod kinds;
 mod memory;
+mod namespaces;
 mod open_files;
 mod options;
 mod shared_mounts;

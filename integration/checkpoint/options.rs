@@ -76,6 +76,25 @@ fn the_pid_file_has_the_new_process() -> Outcome {
 }
 
 #[test]
+fn paths_are_relative_to_the_caller_and_not_to_the_bundle() -> Outcome {
+    with_criu(|| {
+        let mut counter = Counter::new(|_| {})?;
+        let container = &counter.container;
+        container.detach()?;
+        let here = container.path("");
+        let called = |words: &[&str]| {
+            let words = words.iter().copied().chain([container.id.as_str()]);
+            container.runtime(words).from(&here).env("PATH", criu::path()).output()
+        };
+        called(&["checkpoint", "--work-path", "work"])?.ok();
+        assert!(here.join("checkpoint/inventory.img").exists() && here.join("work/dump.log").exists());
+        called(&["restore", "-d", "-b", "bundle", "--work-path", "work", "--pid-file", "pid"])?.ok();
+        assert!(here.join("work/restore.log").exists() && here.join("pid").exists());
+        counter.counts(1)
+    })
+}
+
+#[test]
 fn an_annotation_gives_criu_its_configuration() -> Outcome {
     with_criu(|| {
         let counter = Counter::new(|_| {})?;
