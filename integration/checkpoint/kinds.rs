@@ -188,6 +188,8 @@ fn a_paused_container_is_saved_and_comes_back_running() -> Outcome {
             counter.container.detach()?;
             counter.counts(1)?;
             counter.container.command(&["pause"])?.ok();
+            counter.checkpoint(&["--manage-cgroups-mode", mode, "--leave-running"])?.ok();
+            assert_eq!(counter.container.status()?, "paused", "as it was");
             counter.checkpoint(&["--manage-cgroups-mode", mode])?.ok();
             counter.restore(&["--manage-cgroups-mode", mode])?.ok();
             assert_eq!(counter.container.status()?, "running");
