@@ -24,7 +24,7 @@ use crate::report::{Context, Error, Result, log};
 const DIRECTORY: &str = "@seccomp";
 
 /// Changes with the entry's layout and with what `plan::seccomp` makes of a profile.
-const FORMAT: &str = "trug seccomp filter 1";
+const FORMAT: &str = "trug seccomp filter 2";
 
 /// A SHA-256.
 const HASH: usize = 32;

@@ -2,7 +2,7 @@
 
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction, LinuxSyscall};
 
-use super::interpreter::answer;
+use super::interpreter::{answer, assert_same};
 use super::{MAX_INSTRUCTIONS, action, compile, rules};
 
 const X86_64: u32 = 0xc000_003e;
@@ -20,7 +20,7 @@ const CALLS: u32 = 512;
 pub fn profile(bytes: &[u8]) {
     let Ok(profile) = serde_json::from_slice::<LinuxSeccomp>(bytes) else { return };
     let Ok(filter) = compile(&profile) else { return };
-    assert!(!filter.program.is_empty() && filter.program.len() / super::INSTRUCTION <= MAX_INSTRUCTIONS);
+    assert!(!filter.program.is_empty() && filter.program.len() / super::bpf::INSTRUCTION <= MAX_INSTRUCTIONS);
     let named = named(&profile);
     let argument = u64::from(bytes.len() as u32);
     for architecture in [X86_64, I386, 0, u32::MAX] {
@@ -33,6 +33,7 @@ pub fn profile(bytes: &[u8]) {
         }
     }
     only_what_is_allowed(&profile, &filter);
+    assert_same(&super::program(&profile).unwrap(), &filter.program);
 }
 
 /// A profile that refuses by default lets through what it names and nothing else.

@@ -24,8 +24,6 @@ pub mod flag {
     pub const WAIT_KILLABLE_RECV: u64 = 1 << 5;
 }
 
-/// `struct sock_filter`: a 16 bit code, two 8 bit jumps, a 32 bit operand.
-const INSTRUCTION: usize = 8;
 /// BPF_MAXINSNS (linux/bpf_common.h).
 const MAX_INSTRUCTIONS: usize = 4096;
 
@@ -65,7 +63,7 @@ pub fn library_version() -> Result<String> {
 /// kernel takes.
 pub fn compile(profile: &LinuxSeccomp) -> Result<Filter> {
     let program = program(profile).context("compile the seccomp profile").at("/linux/seccomp")?;
-    with_program(profile, program)
+    with_program(profile, ranges::shortened(program))
 }
 
 /// The filter of a profile whose program was compiled earlier.
@@ -98,6 +96,7 @@ fn rules(profile: &LinuxSeccomp) -> &[LinuxSyscall] {
     profile.syscalls().as_deref().unwrap_or_default()
 }
 
+/// The program as libseccomp writes it, behind ours for new calls.
 fn program(profile: &LinuxSeccomp) -> Result<Vec<u8>> {
     let default = action(profile.default_action(), profile.default_errno_ret())?;
     let mut filter = ScmpFilterContext::new(default)?;
@@ -186,7 +185,7 @@ fn export(filter: &ScmpFilterContext) -> Result<Vec<u8>> {
 }
 
 fn checked(program: Vec<u8>) -> Result<Vec<u8>> {
-    let length = program.len() / INSTRUCTION;
+    let length = program.len() / bpf::INSTRUCTION;
     if length > MAX_INSTRUCTIONS {
         fail!(
             Code::InvalidConfig,
@@ -196,6 +195,8 @@ fn checked(program: Vec<u8>) -> Result<Vec<u8>> {
     Ok(program)
 }
 
+mod bpf;
+mod ranges;
 mod unknown;
 pub mod words;
 

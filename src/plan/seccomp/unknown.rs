@@ -9,31 +9,12 @@
 use libseccomp::{ScmpArch, ScmpSyscall};
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction};
 
+use super::bpf::{ARCHITECTURE, Instruction, NUMBER, X32_BIT, code, encode};
 use super::{arch, rules};
 use crate::report::Result;
 
-/// Classic BPF (linux/bpf_common.h) as far as it is used here.
-mod code {
-    pub const LOAD_WORD: u16 = 0x20;
-    pub const JUMP: u16 = 0x05;
-    pub const JUMP_IF_EQUAL: u16 = 0x15;
-    pub const JUMP_IF_GREATER: u16 = 0x25;
-    pub const JUMP_IF_ANY_BIT: u16 = 0x45;
-    pub const RETURN: u16 = 0x06;
-}
-
-/// Offsets into struct seccomp_data (linux/seccomp.h).
-const NUMBER: u32 = 0;
-const ARCHITECTURE: u32 = 4;
-
 /// SECCOMP_RET_ERRNO | ENOSYS.
 const ENOSYS: u32 = 0x0005_0000 | nix::libc::ENOSYS as u32;
-
-/// __X32_SYSCALL_BIT: tells x32 from x86-64, which have one audit architecture.
-const X32_BIT: u32 = 0x4000_0000;
-
-/// A code, two short jumps, an operand.
-type Instruction = (u16, u8, u8, u32);
 
 /// The instructions that go in front of the filter; none where the profile needs none.
 pub fn stub(profile: &LinuxSeccomp) -> Result<Vec<u8>> {
@@ -144,10 +125,6 @@ fn link(blocks: Vec<Vec<Instruction>>) -> Vec<Instruction> {
         program.extend(block);
     }
     program
-}
-
-fn encode((code, yes, no, operand): &Instruction) -> Vec<u8> {
-    [&code.to_ne_bytes()[..], &[*yes, *no], &operand.to_ne_bytes()].concat()
 }
 
 fn is_s390(audit: u32) -> bool {
