@@ -177,25 +177,33 @@ fn a_checkpoint_comes_back_under_its_profile_or_under_another_where_that_is_aske
         confine(&container, &own.name)?;
         container.detach()?;
         let images = container.path("images");
-        let asked = format!("apparmor:{}", other.name);
-        for (flags, profile, open, closed) in [
-            (&[][..], &own, "open", "cat: can't open '/closed': Permission denied"),
-            (&["--lsm-profile", &asked], &other, "cat: can't open '/open': Permission denied", "closed"),
-        ] {
-            command_on(&container, "checkpoint", &images, &[])?.ok();
-            command_on(&container, "restore", &images, &[flags, &["--detach"]].concat())?.ok();
-            let init = std::fs::read_to_string(format!("/proc/{}/attr/current", container.init()?.pid))?;
-            assert_eq!(init.trim(), profile.label());
-            for (file, expected) in [("/open", open), ("/closed", closed)] {
-                ask.write(&format!("{file}\n"))?;
-                assert_eq!(answer.line()?, expected, "under {}", profile.name);
-            }
-        }
+        let checkpoint = || command_on(&container, "checkpoint", &images, &[]);
+        let restore =
+            |flags: &[&str]| command_on(&container, "restore", &images, &[flags, &["--detach"]].concat());
+        let mut answers = |file: &str| {
+            ask.write(&format!("{file}\n"))?;
+            answer.line()
+        };
+        let label = || -> anyhow::Result<String> {
+            Ok(std::fs::read_to_string(format!("/proc/{}/attr/current", container.init()?.pid))?
+                .trim()
+                .into())
+        };
+
+        checkpoint()?.ok();
         // One that the kernel does not have is not done without.
-        command_on(&container, "checkpoint", &images, &[])?.ok();
-        let flags = ["--lsm-profile", "apparmor:no-such-profile", "--detach"];
-        command_on(&container, "restore", &images, &flags)?.fails(1, "criu failed to restore: ");
+        restore(&["--lsm-profile", "apparmor:no-such-profile"])?.fails(1, "criu failed to restore: ");
         assert_eq!(container.leftovers()?, Vec::<String>::new());
+        restore(&[])?.ok();
+        assert_eq!(label()?, own.label());
+        assert_eq!(answers("/open")?, "open");
+        assert_eq!(answers("/closed")?, "cat: can't open '/closed': Permission denied");
+
+        checkpoint()?.ok();
+        restore(&["--lsm-profile", &format!("apparmor:{}", other.name)])?.ok();
+        assert_eq!(label()?, other.label());
+        assert_eq!(answers("/open")?, "cat: can't open '/open': Permission denied");
+        assert_eq!(answers("/closed")?, "closed");
         Ok(())
     })
 }
