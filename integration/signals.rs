@@ -8,7 +8,7 @@ use crate::support::{Container, Outcome, Running};
 const LISTENER: &str = "for s in HUP INT TERM USR1 QUIT WINCH CONT; do trap \"echo got $s > /bell\" $s; done; \
                         trap 'exit 9' USR2; echo up > /bell; while :; do sleep 1000 & wait $! || true; done";
 
-fn listener() -> anyhow::Result<(Container, crate::support::Fifo)> {
+pub fn listener() -> anyhow::Result<(Container, crate::support::Fifo)> {
     let container = Container::with(|config| {
         config.shell(LISTENER);
     })?;

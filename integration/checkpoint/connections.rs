@@ -1,8 +1,8 @@
 //! TCP connections: kept, closed, left out, each only where that is asked for.
 
-use super::counter::{bell, command_on};
-use super::with_criu;
+use super::counter::bell;
 use crate::debian;
+use crate::support::criu::{command_on, with_criu};
 use crate::support::{Container, Fifo, Outcome, skip};
 
 /// A client that sends what it reads from `/ask` to an echo server in the same container, and writes what comes back

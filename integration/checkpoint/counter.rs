@@ -1,6 +1,6 @@
 //! A container whose program counts the lines it is given, in its memory, and answers with the count.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 
@@ -45,9 +45,9 @@ impl Counter {
         self.container.path("images")
     }
 
-    /// One command of the two with these flags, the image path and the container's id.
+    /// One command of the two with these flags.
     pub fn command(&self, command: &str, flags: &[&str]) -> Result<Output> {
-        command_on(&self.container, command, &self.images(), flags)
+        criu::command_on(&self.container, command, &self.images(), flags)
     }
 
     pub fn checkpoint(&self, flags: &[&str]) -> Result<Output> {
@@ -67,12 +67,6 @@ impl Counter {
         assert_eq!(self.container.status()?, "running");
         Ok(())
     }
-}
-
-pub fn command_on(container: &Container, command: &str, images: &Path, flags: &[&str]) -> Result<Output> {
-    let images = images.to_string_lossy().into_owned();
-    let words = [command, "--image-path", &images].into_iter().chain(flags.iter().copied());
-    container.runtime(words.chain([container.id.as_str()])).env("PATH", criu::path()).output()
 }
 
 /// A directory of the host, in the container under the same name, with a fifo `answer` in it: the program's first

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::counter::Counter;
 use super::stand_in::{Deed, StandIn};
-use super::{with_criu, with_stand_in};
+use super::with_stand_in;
+use crate::support::criu::with_criu;
 use crate::support::{Container, Outcome, criu, program, skip};
 
 #[test]
@@ -39,6 +40,35 @@ fn only_what_runs_is_saved() -> Outcome {
         counter.container.stop()?;
         counter.checkpoint(&[])?.fails(1, "Container cannot be checkpointed in stopped state");
         counter.container.delete()?.ok();
+        Ok(())
+    })
+}
+
+#[test]
+fn what_criu_cannot_save_is_refused_before_it_is_asked() -> Outcome {
+    with_stand_in(|| {
+        let host_mounts = Container::with(|config| {
+            config.without_namespace("mount");
+            config["mounts"] = serde_json::json!([]);
+            config["linux"]["maskedPaths"] = serde_json::json!([]);
+            config["linux"]["readonlyPaths"] = serde_json::json!([]);
+        })?;
+        let link = Container::with(|config| {
+            config.mount("/link", "bind", "rootfs/real", &["bind", "src-nofollow", "dest-nofollow"]);
+        })?;
+        for name in ["real", "link"] {
+            std::os::unix::fs::symlink("/target", link.rootfs().join(name))?;
+        }
+        let cases =
+            [(host_mounts, "without a mount namespace of its own"), (link, "with a symlink itself mounted")];
+        for (container, text) in cases {
+            // What the first mounts would be the host's.
+            let run = container.runtime(["run", "--detach", &container.id]);
+            run.under(["unshare", "--mount"]).output()?.ok();
+            let stand_in = StandIn::new(&container, Deed::Dies)?;
+            stand_in.command(&container, "checkpoint", &[])?.fails(1, text);
+            assert_eq!(container.status()?, "running");
+        }
         Ok(())
     })
 }
@@ -109,40 +139,14 @@ fn an_id_that_is_taken_is_left_alone() -> Outcome {
 }
 
 #[test]
-fn a_kill_at_any_moment_of_a_restore_leaves_something_that_can_be_deleted() -> Outcome {
-    with_criu(|| {
-        let counter = Counter::new(|_| {})?;
-        // With pipes, as the restores below.
-        let mut run = counter.container.runtime(["run", "--detach", &counter.container.id]).spawn()?;
-        assert_eq!(run.wait()?.code(), Some(0));
-        counter.checkpoint(&[])?.ok();
-        for script in ["setup-namespaces", "post-restore"] {
-            let images = counter.images().to_string_lossy().into_owned();
-            // The log line of a notification is the moment; `timeout` has no say in it.
-            let words = ["--debug", "restore", "--detach", "--image-path", &images];
-            let restore = counter.container.runtime(words.into_iter().chain([counter.container.id.as_str()]));
-            let mut running = restore.env("PATH", criu::path()).spawn()?;
-            running.wait_for_error(&format!("criu: {script}"))?;
-            running.signal(rustix::process::Signal::KILL)?;
-            running.wait()?;
-            counter.container.delete_by_force()?.ok();
-            counter.container.delete_by_force()?.ok();
-            assert_eq!(counter.container.leftovers()?, Vec::<String>::new(), "{script}");
-        }
-        Ok(())
-    })
-}
-
-#[test]
 fn a_stream_that_was_a_file_must_be_one_again() -> Outcome {
     with_criu(|| {
         let counter = Counter::new(|_| {})?;
         // `detach` gives it files.
         counter.container.detach()?;
         counter.checkpoint(&[])?.ok();
-        let images = counter.images().to_string_lossy().into_owned();
-        let words = ["restore", "--detach", "--image-path", &images, &counter.container.id];
-        let mut piped = counter.container.runtime(words).env("PATH", criu::path()).spawn()?;
+        let restore = criu::invocation(&counter.container, "restore", &counter.images(), &["--detach"]);
+        let mut piped = restore.spawn()?;
         piped.wait_for_error("was a file when the container was saved")?;
         assert_eq!(piped.wait()?.code(), Some(1));
         assert_eq!(counter.container.leftovers()?, Vec::<String>::new());

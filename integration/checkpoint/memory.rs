@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::counter::{Counter, command_on};
-use super::with_criu;
+use super::counter::Counter;
+use crate::support::criu::{command_on, with_criu};
 use crate::support::{Fifo, Invocation, Outcome, criu, skip};
 
 /// A port that nobody has now.
@@ -117,23 +117,24 @@ fn memory_that_is_back_is_dropped_from_the_images_where_that_is_asked_for() -> O
     })
 }
 
+/// Runs a test where memory can be left behind.
+fn with_lazy_pages(test: impl FnOnce() -> Outcome) -> Outcome {
+    with_criu(|| match criu::has("uffd-noncoop") {
+        true => test(),
+        false => skip("this kernel has no userfaultfd for this"),
+    })
+}
+
 #[test]
 fn lazy_pages_tell_when_they_are_served() -> Outcome {
-    with_criu(|| {
-        if !criu::has("uffd-noncoop") {
-            return skip("this kernel has no userfaultfd for this");
-        }
+    with_lazy_pages(|| {
         let mut counter = Counter::new(|_| {})?;
         counter.container.detach()?;
         counter.counts(1)?;
         let mut status = Fifo::make(&counter.container.path("status"))?;
-        let (images, id) = (counter.images().to_string_lossy().into_owned(), counter.container.id.clone());
         let server = format!("127.0.0.1:{}", free_port()?);
-        let words = ["checkpoint", "--image-path", &images, "--lazy-pages", "--page-server", &server];
-        let checkpoint = counter
-            .container
-            .runtime(words.into_iter().chain(["--status-fd", "9", &id]))
-            .env("PATH", criu::path())
+        let flags = ["--lazy-pages", "--page-server", &server, "--status-fd", "9"];
+        let checkpoint = criu::invocation(&counter.container, "checkpoint", &counter.images(), &flags)
             .after(&format!("exec 9>{}", counter.container.path("status").display()));
         let mut running = checkpoint.spawn()?;
         status.byte(0)?;
@@ -145,12 +146,58 @@ fn lazy_pages_tell_when_they_are_served() -> Outcome {
     })
 }
 
+/// What serves the memory has a pipe of more than 3 MiB, and fails where it may not (page-pipe.c).
+fn may_make_large_pipes() -> anyhow::Result<bool> {
+    let (pipe, _) = rustix::pipe::pipe()?;
+    Ok(rustix::pipe::fcntl_setpipe_size(&pipe, 4 << 20).is_ok())
+}
+
+#[test]
+fn memory_that_was_left_behind_is_fetched_when_it_is_touched() -> Outcome {
+    with_lazy_pages(|| {
+        if !may_make_large_pipes()? {
+            return skip("criu's pipes want CAP_SYS_RESOURCE, or a larger fs.pipe-max-size");
+        }
+        let mut counter = Counter::new(|_| {})?;
+        counter.container.detach()?;
+        counter.counts(1)?;
+        let (mut saved, mut ready) =
+            (Fifo::make(&counter.container.path("saved"))?, Fifo::make(&counter.container.path("ready"))?);
+        let told_by = |name: &str| format!("exec 9>{}", counter.container.path(name).display());
+        let port = free_port()?.to_string();
+        let server = format!("127.0.0.1:{port}");
+        let flags = ["--lazy-pages", "--page-server", &server, "--status-fd", "9"];
+        let flags = [&flags[..], &["--manage-cgroups-mode", "ignore"]].concat();
+        let mut checkpoint = criu::invocation(&counter.container, "checkpoint", &counter.images(), &flags)
+            .after(&told_by("saved"))
+            .spawn()?;
+        saved.byte(0)?;
+        let words = ["criu", "lazy-pages", "--page-server", "--address", "127.0.0.1", "--port", &port];
+        let mut fetcher = Invocation::new(words)
+            .arg("--images-dir")
+            .arg(counter.images())
+            .arg("--status-fd")
+            .arg("9")
+            .env("PATH", criu::path())
+            .after(&told_by("ready"))
+            .spawn()?;
+        ready.byte(0)?;
+
+        // The first is there until the last of its memory is away.
+        let mut other = Counter::new(|_| {})?;
+        let flags = ["--detach", "--lazy-pages", "--manage-cgroups-mode", "ignore"];
+        command_on(&other.container, "restore", &counter.images(), &flags)?.ok();
+        other.counts(2)?;
+        assert_eq!(checkpoint.wait()?.code(), Some(0), "{}", checkpoint.stderr());
+        assert_eq!(fetcher.wait()?.code(), Some(0), "{}", fetcher.stderr());
+        counter.container.command(&["state"])?.fails(1, "does not exist");
+        other.counts(3)
+    })
+}
+
 #[test]
 fn a_restore_of_memory_that_nobody_serves_says_so_and_leaves_nothing() -> Outcome {
-    with_criu(|| {
-        if !criu::has("uffd-noncoop") {
-            return skip("this kernel has no userfaultfd for this");
-        }
+    with_lazy_pages(|| {
         let mut counter = Counter::new(|_| {})?;
         counter.container.detach()?;
         counter.counts(1)?;
@@ -168,10 +215,10 @@ fn a_descriptor_for_the_status_must_be_there_and_writable() -> Outcome {
     with_criu(|| {
         counter.container.detach()?;
         let with = |set_up: &str| {
-            let images = counter.images().to_string_lossy().into_owned();
-            let words = ["checkpoint", "--image-path", &images, "--lazy-pages", "--status-fd", "9"];
-            let words = words.into_iter().chain([counter.container.id.as_str()]);
-            counter.container.runtime(words).env("PATH", criu::path()).after(set_up).output()
+            let flags = ["--lazy-pages", "--status-fd", "9"];
+            criu::invocation(&counter.container, "checkpoint", &counter.images(), &flags)
+                .after(set_up)
+                .output()
         };
         with("exec 9>&-")?.fails(1, "invalid --status-fd argument 9");
         with("exec 9</dev/null")?.fails(1, "not writable");

@@ -3,8 +3,10 @@
 mod connections;
 mod counter;
 mod failures;
+mod foreground;
 mod kinds;
 mod memory;
+mod namespaces;
 mod open_files;
 mod options;
 mod shared_mounts;
@@ -12,15 +14,7 @@ mod stand_in;
 mod terminals;
 mod told;
 
-use crate::support::{Outcome, criu, is_peer, skip};
-
-/// Runs a test where checkpoints can be made.
-fn with_criu(test: impl FnOnce() -> Outcome) -> Outcome {
-    match criu::lacks() {
-        Some(reason) => skip(reason),
-        None => test(),
-    }
-}
+use crate::support::{Outcome, is_peer, skip};
 
 /// Runs a test in which another program stands for CRIU.
 fn with_stand_in(test: impl FnOnce() -> Outcome) -> Outcome {

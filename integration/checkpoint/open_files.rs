@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use super::counter::{bell, command_on};
-use super::with_criu;
+use super::counter::bell;
 use crate::debian;
+use crate::support::criu::{command_on, with_criu};
 use crate::support::{Container, Outcome, skip};
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::counter::Counter;
-use super::with_criu;
+use crate::support::criu::with_criu;
 use crate::support::{Invocation, Outcome, criu};
 
 #[test]
@@ -76,6 +76,25 @@ fn the_pid_file_has_the_new_process() -> Outcome {
 }
 
 #[test]
+fn paths_are_relative_to_the_caller_and_not_to_the_bundle() -> Outcome {
+    with_criu(|| {
+        let mut counter = Counter::new(|_| {})?;
+        let container = &counter.container;
+        container.detach()?;
+        let here = container.path("");
+        let called = |words: &[&str]| {
+            let words = words.iter().copied().chain([container.id.as_str()]);
+            container.runtime(words).from(&here).env("PATH", criu::path()).output()
+        };
+        called(&["checkpoint", "--work-path", "work"])?.ok();
+        assert!(here.join("checkpoint/inventory.img").exists() && here.join("work/dump.log").exists());
+        called(&["restore", "-d", "-b", "bundle", "--work-path", "work", "--pid-file", "pid"])?.ok();
+        assert!(here.join("work/restore.log").exists() && here.join("pid").exists());
+        counter.counts(1)
+    })
+}
+
+#[test]
 fn an_annotation_gives_criu_its_configuration() -> Outcome {
     with_criu(|| {
         let counter = Counter::new(|_| {})?;
@@ -126,5 +145,25 @@ fn every_way_to_manage_cgroups_brings_the_container_back_to_its_own() -> Outcome
             assert_eq!(counter.container.members()?.len(), 1, "{mode}");
         }
         Ok(())
+    })
+}
+
+/// The root is CRIU's to enter, and it pivots; what the option forbids of a config, it forbids here too.
+#[test]
+fn a_container_without_a_pivot_comes_back_in_its_own_root() -> Outcome {
+    with_criu(|| {
+        let mut counter = Counter::new(|_| {})?;
+        counter.container.command(&["run", "--no-pivot", "--detach"])?.ok();
+        counter.counts(1)?;
+        let root = || counter.container.exec_shell("ls /; awk '{print $5, $6}' /proc/self/mountinfo | sort");
+        let before = root()?.ok().stdout();
+        counter.checkpoint(&[])?.ok();
+        counter.container.edit(|config| config["linux"]["rootfsPropagation"] = "rprivate".into())?;
+        counter.restore(&["--no-pivot"])?.fails(1, "pivot");
+        assert_eq!(counter.container.leftovers()?, Vec::<String>::new());
+        counter.container.edit(|config| config["linux"]["rootfsPropagation"] = "rslave".into())?;
+        counter.restore(&["--no-pivot"])?.ok();
+        assert_eq!(root()?.ok().stdout(), before);
+        counter.counts(2)
     })
 }

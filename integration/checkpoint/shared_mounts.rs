@@ -5,7 +5,7 @@ use std::fs;
 use rustix::process::Signal;
 
 use super::counter::Counter;
-use super::with_criu;
+use crate::support::criu::with_criu;
 use crate::support::{Invocation, Outcome, criu};
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use crate::support::{Container, Output, program};
+use crate::support::{Container, Output, criu, program};
 
 /// What it does with the request of a dump or restore. It keeps that request before.
 pub enum Deed {
@@ -78,10 +78,8 @@ impl StandIn {
 
     /// One of the two commands with these flags.
     pub fn command(&self, container: &Container, command: &str, flags: &[&str]) -> Result<Output> {
-        let images = container.path("images").to_string_lossy().into_owned();
-        let words = [command, "--image-path", &images].into_iter().chain(flags.iter().copied());
         let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", self.directory.display());
-        container.runtime(words.chain([container.id.as_str()])).env("PATH", path).output()
+        criu::invocation(container, command, &container.path("images"), flags).env("PATH", path).output()
     }
 
     /// What it was asked: the fields of `criu_opts`.

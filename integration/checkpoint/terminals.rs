@@ -1,7 +1,6 @@
 //! Terminals: the container's own, by a socket or at the caller's; and the caller's, as standard streams.
 
-use super::counter::command_on;
-use super::with_criu;
+use crate::support::criu::{command_on, with_criu};
 use crate::support::{Container, DescriptorSocket, Invocation, Outcome, Terminal, criu};
 
 const ECHO: &str = "stty -echo; i=0; while read line; do i=$((i+1)); echo line $i $line; done; exit 7";
@@ -15,9 +14,7 @@ fn with_own_terminal() -> anyhow::Result<Container> {
 
 /// `restore` of what is in `images`, with these flags.
 fn restore(container: &Container, flags: &[&str]) -> Invocation {
-    let images = container.path("images").to_string_lossy().into_owned();
-    let words = ["restore", "--image-path", &images].into_iter().chain(flags.iter().copied());
-    container.runtime(words.chain([container.id.as_str()])).env("PATH", criu::path())
+    criu::invocation(container, "restore", &container.path("images"), flags)
 }
 
 #[test]

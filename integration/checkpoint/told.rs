@@ -89,7 +89,9 @@ fn each_flag_of_a_restore_is_told() -> Outcome {
         }
         assert_eq!((plain.number(52), plain.text(53), plain.text(63)), (None, None, None));
         assert_eq!(plain.text(10).as_deref(), Some("restore.log"));
-        assert_eq!(plain.number(38), Some(CLONE_NEWNET));
+        for of_network in [plain, restore(&["--empty-ns", "network"])?] {
+            assert_eq!(of_network.number(38), Some(CLONE_NEWNET));
+        }
         Ok(())
     })
 }

@@ -8,23 +8,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::canary::Canary;
-use crate::support::{Container, Outcome, Output, criu, skip};
-
-fn with_criu(test: impl FnOnce() -> Outcome) -> Outcome {
-    match criu::lacks() {
-        Some(reason) => skip(reason),
-        None => test(),
-    }
-}
+use crate::support::criu::{self, with_criu};
+use crate::support::{Container, Outcome, Output};
 
 fn images(container: &Container) -> PathBuf {
     container.path("images")
 }
 
 fn command(container: &Container, command: &str, flags: &[&str]) -> Result<Output> {
-    let images = images(container).to_string_lossy().into_owned();
-    let words = [command, "--image-path", &images].into_iter().chain(flags.iter().copied());
-    container.runtime(words.chain([container.id.as_str()])).env("PATH", criu::path()).output()
+    criu::command_on(container, command, &images(container), flags)
 }
 
 /// `secret`, of the host, at `/one` to read; `data` at `/two` to write; where these are the image's symlinks.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::support::criu::{command_on, with_criu};
 use crate::support::{Config, Container, Invocation, Outcome, skip};
 
 /// Why there is none here, if so.
@@ -158,4 +159,51 @@ fn a_profile_that_is_not_loaded_is_named_and_nothing_is_left() -> Outcome {
     container.exec_with(&["--apparmor", "no-such-profile"], &["true"])?.fails(255, "no-such-profile");
     container.exec(&["true"])?.ok();
     Ok(())
+}
+
+#[test]
+fn a_checkpoint_comes_back_under_its_profile_or_under_another_where_that_is_asked_for() -> Outcome {
+    if let Some(reason) = lacks_apparmor() {
+        return skip(reason);
+    }
+    with_criu(|| {
+        // Not a sleep, which a checkpoint can cut short.
+        let container = container(|config| {
+            config.shell("while read line; do cat $line 2>&1 || true; done < /ask > /answer");
+        })?;
+        let (mut ask, mut answer) = (container.fifo("ask")?, container.fifo("answer")?);
+        let (own, other) =
+            (Profile::load(&container, "own", "/closed r")?, Profile::load(&container, "other", "/open r")?);
+        confine(&container, &own.name)?;
+        container.detach()?;
+        let images = container.path("images");
+        let checkpoint = || command_on(&container, "checkpoint", &images, &[]);
+        let restore =
+            |flags: &[&str]| command_on(&container, "restore", &images, &[flags, &["--detach"]].concat());
+        let mut answers = |file: &str| {
+            ask.write(&format!("{file}\n"))?;
+            answer.line()
+        };
+        let label = || -> anyhow::Result<String> {
+            Ok(std::fs::read_to_string(format!("/proc/{}/attr/current", container.init()?.pid))?
+                .trim()
+                .into())
+        };
+
+        checkpoint()?.ok();
+        // One that the kernel does not have is not done without.
+        restore(&["--lsm-profile", "apparmor:no-such-profile"])?.fails(1, "criu failed to restore: ");
+        assert_eq!(container.leftovers()?, Vec::<String>::new());
+        restore(&[])?.ok();
+        assert_eq!(label()?, own.label());
+        assert_eq!(answers("/open")?, "open");
+        assert_eq!(answers("/closed")?, "cat: can't open '/closed': Permission denied");
+
+        checkpoint()?.ok();
+        restore(&["--lsm-profile", &format!("apparmor:{}", other.name)])?.ok();
+        assert_eq!(label()?, other.label());
+        assert_eq!(answers("/open")?, "cat: can't open '/open': Permission denied");
+        assert_eq!(answers("/closed")?, "closed");
+        Ok(())
+    })
 }

@@ -5,6 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use anyhow::Result;
+
+use super::{Container, Invocation, Outcome, Output, skip};
+
 /// Where `integration/criu` puts one that is newer than the distribution's.
 fn own() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/criu/bin")
@@ -31,6 +35,26 @@ pub fn lacks() -> Option<&'static str> {
         works
     });
     (!works).then_some("there is no criu that works with this kernel (see integration/criu)")
+}
+
+/// Runs a test where checkpoints can be made.
+pub fn with_criu(test: impl FnOnce() -> Outcome) -> Outcome {
+    match lacks() {
+        Some(reason) => skip(reason),
+        None => test(),
+    }
+}
+
+/// `checkpoint` or `restore` of a container, with these images and flags.
+pub fn invocation(container: &Container, command: &str, images: &Path, flags: &[&str]) -> Invocation {
+    let images = images.to_string_lossy().into_owned();
+    let words = [command, "--image-path", &images].into_iter().chain(flags.iter().copied());
+    container.runtime(words.chain([container.id.as_str()])).env("PATH", path())
+}
+
+/// What it answers.
+pub fn command_on(container: &Container, command: &str, images: &Path, flags: &[&str]) -> Result<Output> {
+    invocation(container, command, images, flags).output()
 }
 
 /// Whether it finds a feature in this kernel (`criu check --feature`).

@@ -59,6 +59,10 @@ impl Fifo {
 
     /// Lets whoever reads a line go on.
     pub fn ring(&mut self) -> Result<()> {
-        Ok(self.file.write_all(b"go\n")?)
+        self.write("go\n")
+    }
+
+    pub fn write(&mut self, text: &str) -> Result<()> {
+        Ok(self.file.write_all(text.as_bytes())?)
     }
 }

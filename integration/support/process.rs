@@ -46,6 +46,13 @@ impl Process {
         Ok(())
     }
 
+    /// Waits until its number is free: it has ended, and its parent has looked (POLLHUP, Linux 6.9).
+    pub fn wait_reaped(&self) -> Result<()> {
+        let reaped = happens_within(self.fd.as_fd(), PollFlags::empty(), deadline())?;
+        ensure!(reaped, "process {} is not reaped after {:?}", self.pid, deadline());
+        Ok(())
+    }
+
     /// Waits for its end; false where it still runs when `time` is over.
     pub fn ends_within(&self, time: Duration) -> Result<bool> {
         readable_within(self.fd.as_fd(), time)
@@ -110,11 +117,16 @@ pub fn kill_group(child: &Child) {
 
 /// Waits until there is something to read (or an end); false at the deadline.
 pub fn readable_within(fd: BorrowedFd<'_>, deadline: Duration) -> Result<bool> {
+    happens_within(fd, PollFlags::IN, deadline)
+}
+
+/// What nobody need ask for (POLLHUP, POLLERR) counts too.
+fn happens_within(fd: BorrowedFd<'_>, wanted: PollFlags, deadline: Duration) -> Result<bool> {
     let end = Instant::now() + deadline;
     loop {
         let left = end.saturating_duration_since(Instant::now());
         let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
-        match poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&timeout)) {
+        match poll(&mut [PollFd::new(&fd, wanted)], Some(&timeout)) {
             Ok(count) => return Ok(count > 0),
             Err(rustix::io::Errno::INTR) => continue,
             Err(error) => return Err(error.into()),

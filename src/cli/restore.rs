@@ -51,7 +51,7 @@ pub struct Restore {
     /// Do not adopt the container's orphans
     #[arg(long)]
     pub(super) no_subreaper: bool,
-    /// Move the root filesystem instead of pivot_root
+    /// Refuse what is not safe without pivot_root (criu itself pivots)
     #[arg(long)]
     pub(super) no_pivot: bool,
     /// Security module's profile to restore with

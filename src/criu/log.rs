@@ -1,11 +1,13 @@
 //! Why it failed, by CRIU's log: the answer on the wire has no more than an errno, and seldom that.
 
-/// Errors that others are the cause of, and those that CRIU lives with.
-const NOISE: [&str; 10] = [
+/// Said where there is no CAP_SYS_RESOURCE, whatever becomes of it.
+const HARMLESS: &str = "rlimit: Can't setup";
+
+/// Errors that others are the cause of.
+const NOISE: [&str; 9] = [
     "Dumping FAILED",
     "Pre-dumping FAILED",
     "Restoring FAILED",
-    "rlimit: Can't setup",
     "exited, status=",
     "killed by signal",
     "Can't open process ns",
@@ -15,7 +17,7 @@ const NOISE: [&str; 10] = [
 ];
 
 /// What a caller can do about it, by words of the cause in small letters.
-const HINTS: [(&str, &str); 16] = [
+const HINTS: [(&str, &str); 17] = [
     ("tcp-established", "allow open TCP connections with --tcp-established"),
     (
         "connected tcp socket in image",
@@ -36,6 +38,10 @@ const HINTS: [(&str, &str); 16] = [
         "a file that was open must be as long as it was: standard streams go on in the same file",
     ),
     ("can't lookup mount", "a file outside of the container is open in it"),
+    (
+        "page-pipe: splice",
+        "criu's lazy pages take CAP_SYS_RESOURCE, or larger pipes: sysctl fs.pipe-max-size=4194304",
+    ),
     ("vdso", "this criu is too old for this kernel: install a newer one"),
     ("no mapping for", "the checkpoint has a mount from the host that this config.json has not"),
 ];
@@ -44,7 +50,8 @@ const HINTS: [(&str, &str); 16] = [
 /// None where the log tells of none.
 pub fn cause(log: &[u8]) -> Option<(String, Option<&'static str>)> {
     let text = String::from_utf8_lossy(log);
-    let errors: Vec<&str> = text.lines().filter_map(error_of).collect();
+    let errors = text.lines().filter_map(error_of).filter(|error| !error.contains(HARMLESS));
+    let errors: Vec<&str> = errors.collect();
     let cause = errors.iter().find(|error| !is_noise(error)).or(errors.first())?;
     let lower = cause.to_lowercase();
     let hint = HINTS.iter().find(|(words, _)| lower.contains(words)).map(|(_, hint)| *hint);
@@ -97,6 +104,9 @@ mod tests {
     fn words_are_known_in_capitals_too() {
         let (_, hint) = cause(b"Error (criu/sk-inet.c:185): inet: In-flight connection (l) for 1\n").unwrap();
         assert!(hint.unwrap().contains("--tcp-skip-in-flight"));
+        let (_, hint) =
+            cause(b"Error (criu/page-pipe.c:424): page-pipe: splice: -1: Bad file descriptor\n").unwrap();
+        assert!(hint.unwrap().contains("fs.pipe-max-size"));
         let capitals = HINTS.iter().filter(|(words, _)| words.to_lowercase() != *words);
         assert_eq!(capitals.count(), 0);
     }
@@ -106,6 +116,9 @@ mod tests {
         let log = b"(00.1) Error (criu/cr-dump.c:2111): Dumping FAILED.\n";
         assert_eq!(cause(log), Some(("Dumping FAILED. (criu/cr-dump.c:2111)".into(), None)));
         assert_eq!(cause(b"all is well\n\xff\xfe"), None);
+        let lives_with =
+            b"(00.1) Error (criu/util.c:1533): rlimit: Can't setup RLIMIT_NOFILE for self: EPERM\n";
+        assert_eq!(cause(lives_with), None, "what it dies of is not in the log");
         assert_eq!(cause(b""), None);
     }
 

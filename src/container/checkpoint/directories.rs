@@ -1,7 +1,8 @@
 //! The directories of images and of work files, open, and what CRIU is given of them.
 //!
-//! Others may be able to write there, and archives of others may have been unpacked there. So neither directory is a
-//! symlink, and CRIU, which writes images and logs as root by their well-known names, follows none in them.
+//! Others may be able to write there, and archives of others may have been unpacked there. So CRIU, which writes images
+//! and logs as root by their well-known names, follows no symlink in them. What they themselves are called is the caller's
+//! to say, by a symlink too.
 
 use std::fs::DirBuilder;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};

@@ -7,7 +7,7 @@ use super::common::{require_own_mounts, warn_of_rootless};
 use super::directories::Directories;
 use super::explain::not_installed;
 use super::options::RestoreOptions;
-use super::restoring::{LOG, Restoring};
+use super::restoring::{LOG, Restored, Restoring};
 use crate::container::foreground::{self, Foreground};
 use crate::container::making::{Blueprint, Order};
 use crate::container::options::CreateOptions;
@@ -36,16 +36,13 @@ pub fn restore(globals: &Globals, id: &ContainerId, options: &RestoreOptions) ->
     let order = Order { globals, id, options: &create, start_at_once: true, detach: options.detach };
     let blueprint = Blueprint::draw(&order)?;
     require_own_mounts(&blueprint.plan)?;
-    let restored = Restoring::restore(&order, blueprint, options, &directories, &program)?;
+    let mut restored = Restoring::restore(&order, blueprint, options, &directories, &program)?;
     let Some(foreground) = &mut foreground else { return Ok(0) };
 
-    if let Some(master) = &restored.terminal {
-        foreground::prepare_terminal(master.as_fd())?;
-    }
-    let ended = foreground.attend(restored.pidfd.as_fd(), restored.pid.as_raw(), restored.terminal, None);
-    let mut container = restored.container;
+    let ended = attend(foreground, &mut restored);
+    let Restored { mut container, state, .. } = restored;
     let removed = match container.lock() {
-        Ok(()) => delete::destroy(container, &restored.state, true),
+        Ok(()) => delete::destroy(container, &state, true),
         // Somebody deleted it while it ran.
         Err(error) => {
             log::debug(error);
@@ -56,4 +53,12 @@ pub fn restore(globals: &Globals, id: &ContainerId, options: &RestoreOptions) ->
         Ok(status) => removed.map(|()| status),
         Err(error) => Err(error.and(removed)),
     }
+}
+
+fn attend(foreground: &mut Foreground, restored: &mut Restored) -> Result<u8> {
+    let terminal = restored.terminal.take();
+    if let Some(master) = &terminal {
+        foreground::prepare_terminal(master.as_fd())?;
+    }
+    foreground.attend(restored.pidfd.as_fd(), restored.pid.as_raw(), terminal, None)
 }
