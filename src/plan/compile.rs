@@ -98,10 +98,16 @@ fn steps(
     // The root filesystem, still seen from outside. The network comes when it is needed: it is being made meanwhile.
     steps.add([Action::AttachRootfs]);
     let (local, others) = rootfs::until_network(mounts.mount);
+    let made = devices::make(spec, options);
+    let (made_first, made_last) = match devices::are_apart(&made, &others) {
+        true => (made, Vec::new()),
+        false => (Vec::new(), made),
+    };
     steps.add(local);
+    steps.add(made_first);
     steps.add(when_needed);
     steps.add(others);
-    steps.add(devices::make(spec, options));
+    steps.add(made_last);
     steps.add(devices::use_own_null(spec, process));
 
     // The parent sets limits and runs hooks here; they may still change the root filesystem and the network.

@@ -44,6 +44,23 @@ pub fn make(spec: &Spec, options: &Options) -> Vec<Step> {
     steps
 }
 
+/// Whether none of these mounts has to do with what is made here: no place of the one is in or above one of the other.
+pub fn are_apart(made: &[Step], mounts: &[Step]) -> bool {
+    let place = |step: &Step| match &step.action {
+        Action::MakeDevice(device) => Some(device.path.clone()),
+        Action::MakeSymlink { path, .. } => Some(path.clone()),
+        Action::LinkPtmx => Some(PathBuf::from("/dev/ptmx")),
+        _ => None,
+    };
+    let is_apart_from = |made: &Step, mount: &Step| match (place(made), &mount.action) {
+        (Some(made), Action::Mount(mount)) => {
+            !made.starts_with(&mount.target) && !mount.target.starts_with(&made)
+        }
+        _ => false,
+    };
+    made.iter().all(|made| mounts.iter().all(|mount| is_apart_from(made, mount)))
+}
+
 /// A bind mount on /dev brings its own nodes; making ours would write into the host's directory.
 fn is_ours(spec: &Spec) -> bool {
     let binds_dev = |mount: &Mount| {

@@ -4,7 +4,7 @@ source docker/client.sh
 keep_as docker start_client
 
 : "${SOAK_SECONDS:=3600}" "${SOAK_AT_ONCE:=8}"
-CHECK_SECONDS=$((SOAK_SECONDS + 900))
+CHECK_SECONDS=$((SOAK_SECONDS + 1500))
 FIGURES=$LOGS/figures
 # It is run beside other work, whose turn may be first.
 PATIENCE=300

@@ -1,7 +1,7 @@
 //! What must hold of every plan, whatever its config.
 
 use super::*;
-use crate::plan::types::{Action, EnterRoot, MountSource, Plan};
+use crate::plan::types::{Action, EnterRoot, MountSource, Plan, Step};
 
 /// Every config here on every layout, with and without a pivot.
 fn plans() -> Vec<(String, Plan)> {
@@ -109,6 +109,46 @@ fn the_network_is_there_before_what_shows_it() {
             _ => false,
         };
         before(&name, &plan, |action| *action == LoopbackUp, shows);
+    }
+}
+
+#[test]
+fn devices_are_made_while_the_network_is_but_never_under_a_mount_that_comes_later() {
+    use Action::*;
+    for (later, before_the_network) in [
+        (vec![], true),
+        (vec!["/data"], true),
+        (vec!["/dev/shm", "/devices"], true),
+        (vec!["/dev/null"], false),
+        (vec!["/data", "/dev/null/below"], false),
+        (vec!["/dev"], false),
+        (vec!["/"], false),
+    ] {
+        let dev = serde_json::json!({"destination": "/dev", "type": "tmpfs", "source": "tmpfs"});
+        let sys = serde_json::json!({"destination": "/sys", "type": "sysfs", "source": "sysfs"});
+        let later =
+            later.iter().map(|path| serde_json::json!({"destination": path, "type": "tmpfs", "source": "t"}));
+        let mounts: Vec<_> = [dev, sys].into_iter().chain(later).collect();
+        let config = serde_json::json!({
+            "ociVersion": "1.3.0", "root": {"path": "r"}, "mounts": mounts,
+            "process": {"cwd": "/", "args": ["sh"], "user": {}},
+            "linux": {"namespaces": [{"type": "mount"}, {"type": "network"}]}
+        });
+        let spec = load::parse(config.to_string().as_bytes()).expect("the config parses");
+        let tree = tree(Layout::Unified);
+        let plan = compile::container(&spec, &options(&tree)).expect("the config compiles");
+        let network = position(&plan, |action| *action == AwaitNetwork).unwrap();
+        let mounted = plan.steps.iter().rposition(|step| matches!(step.action, Mount(_))).unwrap();
+        let dev = position(&plan, |action| matches!(action, Mount(_))).unwrap();
+        let is_made = |step: &&Step| matches!(step.action, MakeDevice(_) | MakeSymlink { .. } | LinkPtmx);
+        let made: Vec<usize> =
+            plan.steps.iter().enumerate().filter(|(_, step)| is_made(step)).map(|(place, _)| place).collect();
+        assert!(made.len() > 10);
+        let is_right = |place: &usize| match before_the_network {
+            true => (dev..network).contains(place),
+            false => *place > mounted,
+        };
+        assert!(made.iter().all(is_right), "{mounts:?}: {made:?}, mounts to {mounted}, network {network}");
     }
 }
 
