@@ -175,12 +175,13 @@ pub fn are_in_doubt(raw: &[u8]) -> bool {
 /// Whether a text of JSON may have a member of this name, in any case and however it is escaped. May say so of one that
 /// has not; never the other way round.
 pub fn mentions(raw: &[u8], name: &str) -> bool {
-    let first = name.as_bytes().first().map(u8::to_ascii_lowercase);
-    let is_it = |window: &[u8]| {
-        // Most windows end here.
-        window.first().map(u8::to_ascii_lowercase) == first && window.eq_ignore_ascii_case(name.as_bytes())
-    };
-    raw.contains(&b'\\') || raw.windows(name.len()).any(is_it)
+    let Some((first, rest)) = name.as_bytes().split_first() else { return true };
+    let is_here =
+        |at: usize| raw[at + 1..].get(..rest.len()).is_some_and(|next| next.eq_ignore_ascii_case(rest));
+    // Most bytes are not the first.
+    let is_there =
+        || raw.iter().enumerate().any(|(at, byte)| byte.eq_ignore_ascii_case(first) && is_here(at));
+    raw.contains(&b'\\') || is_there()
 }
 
 /// What is between the next two quotation marks, and what comes after them; None where there are no more.

@@ -57,8 +57,8 @@ impl Finding {
 }
 
 /// C strings end at the first zero byte: what follows it would be lost silently.
-pub fn check_text(text: &str, pointer: impl Into<String>, findings: &mut Findings) {
+pub fn check_text(text: &str, pointer: impl Display, findings: &mut Findings) {
     if text.contains('\0') {
-        findings.add(pointer, "contains a zero byte");
+        findings.add(pointer.to_string(), "contains a zero byte");
     }
 }

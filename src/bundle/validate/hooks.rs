@@ -22,10 +22,10 @@ fn check_hook(hook: &Hook, at: &str, findings: &mut Findings) {
     if hook.timeout().is_some_and(|timeout| timeout <= 0) {
         findings.add(format!("{at}/timeout"), "hook timeout must be greater than zero");
     }
-    check_text(&hook.path().to_string_lossy(), format!("{at}/path"), findings);
+    check_text(&hook.path().to_string_lossy(), format_args!("{at}/path"), findings);
     for (field, texts) in [("args", hook.args()), ("env", hook.env())] {
         for (index, text) in texts.iter().flatten().enumerate() {
-            check_text(text, format!("{at}/{field}/{index}"), findings);
+            check_text(text, format_args!("{at}/{field}/{index}"), findings);
         }
     }
 }

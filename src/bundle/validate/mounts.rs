@@ -20,15 +20,15 @@ pub fn check(spec: &Spec, findings: &mut Findings) {
 }
 
 fn check_texts(mount: &Mount, at: &str, findings: &mut Findings) {
-    check_text(&mount.destination().to_string_lossy(), format!("{at}/destination"), findings);
+    check_text(&mount.destination().to_string_lossy(), format_args!("{at}/destination"), findings);
     check_text(
         &mount.source().clone().unwrap_or_default().to_string_lossy(),
         format!("{at}/source"),
         findings,
     );
-    check_text(mount.typ().as_deref().unwrap_or_default(), format!("{at}/type"), findings);
+    check_text(mount.typ().as_deref().unwrap_or_default(), format_args!("{at}/type"), findings);
     for (index, option) in mount.options().iter().flatten().enumerate() {
-        check_text(option, format!("{at}/options/{index}"), findings);
+        check_text(option, format_args!("{at}/options/{index}"), findings);
     }
 }
 

@@ -20,7 +20,7 @@ fn check_entries(spec: &Spec, findings: &mut Findings) {
             findings.add(&at, text);
         }
         let Some(path) = wanted::path(entry) else { continue };
-        check_text(&path.to_string_lossy(), format!("{at}/path"), findings);
+        check_text(&path.to_string_lossy(), format_args!("{at}/path"), findings);
         if !path.is_absolute() {
             findings.add(format!("{at}/path"), format!("namespace path {path:?} is not absolute"));
         }

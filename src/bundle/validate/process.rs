@@ -36,7 +36,7 @@ fn check_args(process: &Process, at: &str, findings: &mut Findings) {
         findings.add(format!("{at}/args"), "args must not be empty");
     }
     for (index, arg) in args.iter().enumerate() {
-        check_text(arg, format!("{at}/args/{index}"), findings);
+        check_text(arg, format_args!("{at}/args/{index}"), findings);
     }
 }
 

@@ -31,13 +31,13 @@ fn check_rule(rule: &LinuxSyscall, at: &str, findings: &mut Findings) {
         findings.add(format!("{at}/names"), "a seccomp rule needs at least one system call");
     }
     for (index, name) in rule.names().iter().enumerate() {
-        let pointer = format!("{at}/names/{index}");
+        let pointer = format_args!("{at}/names/{index}");
         if name.is_empty() {
-            findings.add(&pointer, "empty string is not a valid syscall");
+            findings.add(pointer.to_string(), "empty string is not a valid syscall");
         }
         if name == "write" && rule.action() == Action::ScmpActNotify {
             // The listener is announced to the parent by a write, which would wait for the listener.
-            findings.add(&pointer, "SCMP_ACT_NOTIFY cannot be used for the write syscall");
+            findings.add(pointer.to_string(), "SCMP_ACT_NOTIFY cannot be used for the write syscall");
         }
         check_text(name, pointer, findings);
     }
