@@ -124,9 +124,10 @@ fn a_container_that_keeps_forking_is_killed_whole() {
     for tree in trees() {
         let made = Box::made(&tree, json!({"pids": {"limit": 200}}));
         made.apply(json!({"pids": {"limit": 200}})).unwrap();
+        // A shell that may not fork ends: not the one that is looked at.
         let mut shell = Shell::run(
-            "read go; i=0; while [ $i -lt 50 ]; do sleep 1000 & i=$((i+1)); done; echo many; \
-             f() { while :; do (sleep 1000) & done; }; f & f & f",
+            "read go; i=0; while [ $i -lt 50 ]; do sleep 1000 & i=$((i+1)); done; \
+             f() { while :; do (sleep 1000) & done; }; (f & f & f) & echo many; read forever",
         );
         made.manager.add(shell.pid()).unwrap();
         shell.tell("go");
