@@ -160,9 +160,7 @@ fn connect(order: &Order, spec: &Spec) -> Result<Handover> {
 
 /// The seccomp filter of the container's processes.
 pub fn filter(globals: &Globals, spec: &Spec) -> Result<Option<Filter>> {
-    let Some(profile) = spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()) else {
-        return Ok(None);
-    };
+    let Some(profile) = seccomp::of(spec) else { return Ok(None) };
     if annotations::fail_unknown_syscall(spec) {
         seccomp::refuse_unknown(profile)?;
     }

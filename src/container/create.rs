@@ -1,7 +1,8 @@
 //! `create`: a container made and waiting for its start.
 
 use super::Globals;
-use super::making::{self, Order};
+use super::blueprint::Order;
+use super::making;
 use super::options::CreateOptions;
 use super::store::ContainerId;
 use crate::report::Result;

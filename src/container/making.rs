@@ -13,7 +13,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 use oci_spec::runtime::{Hook, LinuxResources};
 
-pub use super::blueprint::{Blueprint, Order};
+use super::blueprint::{Blueprint, Order};
 use super::notify::NotifyRelay;
 use super::state::{Phase, ProcessId, State};
 use super::store::{Container, START_FIFO, Store};

@@ -1,7 +1,8 @@
 //! `run`: create and start in one, attended to the end or left to itself.
 
+use super::blueprint::Order;
 use super::foreground::Foreground;
-use super::making::{self, Made, Order};
+use super::making::{self, Made};
 use super::options::CreateOptions;
 use super::store::ContainerId;
 use super::{Globals, delete, hooks, kill};

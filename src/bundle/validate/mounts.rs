@@ -23,7 +23,7 @@ fn check_texts(mount: &Mount, at: &str, findings: &mut Findings) {
     check_text(&mount.destination().to_string_lossy(), format_args!("{at}/destination"), findings);
     check_text(
         &mount.source().clone().unwrap_or_default().to_string_lossy(),
-        format!("{at}/source"),
+        format_args!("{at}/source"),
         findings,
     );
     check_text(mount.typ().as_deref().unwrap_or_default(), format_args!("{at}/type"), findings);
