@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use libseccomp::{ScmpAction, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall};
+use trug as _; // links what libseccomp wants of a C library and musl lacks
 
 const ENOSYS: i32 = 38;
 const EINVAL: i32 = 22;

@@ -6,13 +6,16 @@ use std::path::Path;
 
 use crate::support::{Container, Invocation, Outcome, invocation, is_peer, program, skip, strace};
 
-/// The calls of the command's own process before its C library begins (which begins with its heap).
+/// The calls with which a C library begins: glibc with its heap, musl with what its thread has.
+const BEGINS: [&str; 3] = ["brk(", "mmap(", "arch_prctl("];
+
+/// The calls of the command's own process before its C library begins.
 fn calls_before_libc(words: &[&str], container: &Container) -> anyhow::Result<Vec<String>> {
     let path = container.path("calls").to_string_lossy().into_owned();
     let tracer = ["strace", "-o", &path];
     container.runtime(words.iter().copied()).under(tracer).output()?;
     let trace = fs::read_to_string(path)?;
-    let own = trace.lines().skip(1).take_while(|line| !line.starts_with("brk("));
+    let own = trace.lines().skip(1).take_while(|line| !BEGINS.iter().any(|call| line.starts_with(call)));
     Ok(own.map(|line| line.split('(').next().unwrap_or_default().to_owned()).collect())
 }
 

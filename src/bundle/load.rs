@@ -5,7 +5,7 @@
 //! the place that is wrong.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use oci_spec::runtime::{Process, Spec};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::path::clean;
 use super::{locate, mend, names, shape};
 use crate::fail;
 use crate::report::{Code, Context, Error, Result, log};
@@ -40,9 +41,8 @@ pub struct Bundle {
 /// No such directory or file (`JSON specification file config.json not found`), a config that does not parse, or
 /// without a root filesystem that is a directory.
 pub fn bundle(directory: &Path) -> Result<Bundle> {
-    let directory = fs::canonicalize(directory)
-        .with_context(|| format!("open bundle {directory:?}"))
-        .code(Code::Bundle)?;
+    let directory =
+        canonicalize(directory).with_context(|| format!("open bundle {directory:?}")).code(Code::Bundle)?;
     let raw = read_config(&directory)?;
     let spec = parse(&raw)?;
     let rootfs = rootfs(&spec, &directory)?;
@@ -88,15 +88,18 @@ fn rootfs(spec: &Spec, bundle: &Path) -> Result<PathBuf> {
         return Err(Error::new(Code::InvalidConfig, "root path must not be empty").at("/root/path"));
     }
     let invalid = || format!("invalid rootfs {:?}", root.path());
-    let rootfs = fs::canonicalize(bundle.join(root.path()))
-        .with_context(invalid)
-        .code(Code::Bundle)
-        .at("/root/path")?;
+    let rootfs =
+        canonicalize(&bundle.join(root.path())).with_context(invalid).code(Code::Bundle).at("/root/path")?;
     if !rootfs.is_dir() {
         let error = Error::new(Code::Bundle, "not a directory").context(invalid());
         return Err(error.at("/root/path"));
     }
     Ok(rootfs)
+}
+
+/// With one slash at the beginning: POSIX lets two mean something else, and musl's realpath keeps them.
+fn canonicalize(path: &Path) -> io::Result<PathBuf> {
+    Ok(clean(&fs::canonicalize(path)?))
 }
 
 /// Parses the bytes of a config.json; errors carry the JSON pointer. Warns about and drops unknown capabilities, as

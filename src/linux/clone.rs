@@ -116,6 +116,14 @@ mod tests {
     }
 
     #[test]
+    fn an_abort_ends_the_clone_and_not_its_parent() {
+        in_child(|| match clone3(&plain()).unwrap() {
+            Cloned::Child => std::process::abort(),
+            Cloned::Parent { pidfd, .. } => assert_eq!(reap(pidfd.as_fd()), Ok(Exit::Signal(libc::SIGABRT))),
+        });
+    }
+
+    #[test]
     fn a_sibling_is_a_child_of_our_parent() {
         in_child(|| {
             let (reader, writer) = nix::unistd::pipe().unwrap();

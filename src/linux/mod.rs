@@ -15,6 +15,8 @@ pub mod keyring;
 pub mod memfd;
 pub mod mount;
 pub mod mountinfo;
+#[cfg(target_env = "musl")]
+mod musl;
 pub mod namespace;
 pub mod netlink;
 pub mod network;

@@ -19,8 +19,9 @@ pub fn loopback_up() -> Result<()> {
     }
     let flags = libc::IFF_UP | libc::IFF_RUNNING;
     request.ifr_ifru.ifru_flags = libc::c_short::try_from(flags).map_err(|_| Errno::EINVAL)?;
+    let set_flags = libc::SIOCSIFFLAGS as libc::Ioctl;
     // SAFETY: the kernel reads one ifreq, which outlives the call.
-    done(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &request) }.into())
+    done(unsafe { libc::ioctl(socket.as_raw_fd(), set_flags, &request) }.into())
 }
 
 #[cfg(test)]

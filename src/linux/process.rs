@@ -5,13 +5,14 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
+use nix::NixPath;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::personality::{self, Persona};
 use nix::sys::prctl;
-use nix::sys::stat::{SFlag, stat};
+use nix::sys::stat::SFlag;
 use nix::unistd::AccessFlags;
 
-use super::syscall::value;
+use super::syscall::{done, value};
 use super::{Errno, Result};
 
 /// Bytes of a task's name without the terminating zero (linux/sched.h, TASK_COMM_LEN).
@@ -95,7 +96,7 @@ pub fn exit_now(status: i32) -> ! {
 /// May the effective user execute this regular file? EISDIR for a directory, EACCES for anything else that execve
 /// would refuse.
 pub fn is_executable(path: &Path) -> Result<()> {
-    let mode_bits = stat(path)?.st_mode;
+    let mode_bits = mode_bits(path)?;
     match SFlag::from_bits_truncate(mode_bits) & SFlag::S_IFMT {
         SFlag::S_IFREG => {}
         SFlag::S_IFDIR => return Err(Errno::EISDIR),
@@ -107,6 +108,18 @@ pub fn is_executable(path: &Path) -> Result<()> {
         Err(Errno::EPERM | Errno::ENOSYS) => Err(Errno::EACCES),
         answered => answered,
     }
+}
+
+/// The system call that a C library's stat makes or does not: musl's makes one that is older, which a container's
+/// filter need not allow, since runc makes this one.
+fn mode_bits(path: &Path) -> Result<libc::mode_t> {
+    // SAFETY: `struct stat` is plain numbers, for which zeros are valid.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    done(path.with_nix_path(|path| {
+        // SAFETY: a C string and a buffer of the kernel's layout, which both outlive the call.
+        unsafe { libc::syscall(libc::SYS_newfstatat, libc::AT_FDCWD, path.as_ptr(), &raw mut stat, 0) }
+    })?)?;
+    Ok(stat.st_mode)
 }
 
 /// The strings' addresses and a null, as execve wants them; valid while `strings` is.

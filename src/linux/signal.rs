@@ -7,10 +7,12 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 use nix::sys::signalfd::{SfdFlags, SignalFd as KernelSignalFd};
 
 use super::Result;
-use super::syscall::{done, over_interrupts};
+use super::syscall::{descriptor, done, over_interrupts};
 
 /// _NSIG (asm/signal.h) on every architecture but MIPS: signals are 1 to 64.
 const LAST: i32 = 64;
+/// SIGRTMIN of glibc, and so of kill(1), of runc and of most programs in containers.
+const FIRST_REAL_TIME: i32 = 34;
 /// Bytes of the kernel's sigset_t.
 const SET_BYTES: usize = 8;
 
@@ -41,7 +43,7 @@ pub fn parse(text: &str) -> Option<i32> {
     }
 }
 
-/// Blocks every signal that can be, the real-time ones and those that glibc keeps for itself too; they wait for
+/// Blocks every signal that can be, the real-time ones and those that a C library keeps for itself too; they wait for
 /// `SignalFd`, or for `reset`.
 pub fn block_all() -> Result<()> {
     set_mask(u64::MAX)
@@ -58,8 +60,8 @@ pub fn reset_dispositions() -> Result<()> {
     let action = DefaultAction::default();
     let none = std::ptr::null_mut::<DefaultAction>();
     for signal in (1..=LAST).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal)) {
-        // SAFETY: a default action has no handler that could run; glibc refuses the signals it reserves (32, 33), so
-        // this asks the kernel.
+        // SAFETY: a default action has no handler that could run; a C library refuses the signals it reserves, so this
+        // asks the kernel.
         done(unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, &raw const action, none, SET_BYTES) })?;
     }
     Ok(())
@@ -98,9 +100,16 @@ pub fn end_on_termination() -> Result<()> {
 pub struct SignalFd(KernelSignalFd);
 
 impl SignalFd {
-    /// Of all signals; non-blocking, close-on-exec. `block_all` first, or they are not held back for it.
+    /// Of all signals, as `block_all` (which comes first, or they are not held back for it); non-blocking,
+    /// close-on-exec.
     pub fn new() -> Result<Self> {
-        KernelSignalFd::with_flags(&SigSet::all(), SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map(Self)
+        let flags = (SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).bits();
+        let (fresh, all) = (-1, u64::MAX);
+        // SAFETY: the kernel reads `SET_BYTES` bytes of mask and makes a descriptor, which is a signalfd.
+        unsafe {
+            let fd = libc::syscall(libc::SYS_signalfd4, fresh, &raw const all, SET_BYTES, flags);
+            Ok(Self(KernelSignalFd::from_owned_fd(descriptor(fd)?)))
+        }
     }
 
     /// The next pending signal number and, for SIGCHLD, nothing more: use pidfds. None if none is pending.
@@ -122,24 +131,24 @@ fn standard(name: &str) -> Option<i32> {
         .map(|signal| signal as i32)
 }
 
-/// `RTMIN`, `RTMIN+n`, `RTMAX`, `RTMAX-n`, as kill(1) counts them: without those that the C library keeps.
+/// `RTMIN`, `RTMIN+n`, `RTMAX`, `RTMAX-n`, as kill(1) counts them: from the first that glibc leaves to programs. Not by
+/// our own C library: musl keeps one more.
 fn real_time(name: &str) -> Option<i32> {
-    let (first, last) = (libc::SIGRTMIN(), libc::SIGRTMAX());
     let number = match (name.strip_prefix("RTMIN"), name.strip_prefix("RTMAX")) {
-        (Some(""), _) => first,
-        (_, Some("")) => last,
-        (Some(offset), _) => first.checked_add(digits(offset.strip_prefix('+')?)?)?,
-        (_, Some(offset)) => last.checked_sub(digits(offset.strip_prefix('-')?)?)?,
+        (Some(""), _) => FIRST_REAL_TIME,
+        (_, Some("")) => LAST,
+        (Some(offset), _) => FIRST_REAL_TIME.checked_add(digits(offset.strip_prefix('+')?)?)?,
+        (_, Some(offset)) => LAST.checked_sub(digits(offset.strip_prefix('-')?)?)?,
         _ => return None,
     };
-    (first..=last).contains(&number).then_some(number)
+    (FIRST_REAL_TIME..=LAST).contains(&number).then_some(number)
 }
 
 fn digits(text: &str) -> Option<i32> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
-/// The raw system call, since glibc keeps two signals out of every mask.
+/// The raw system call, since a C library keeps its own signals out of every mask: glibc two, musl three.
 fn set_mask(mask: u64) -> Result<()> {
     let none = std::ptr::null_mut::<u64>();
     // SAFETY: the kernel reads `SET_BYTES` bytes of mask and writes nothing.
@@ -209,7 +218,8 @@ mod tests {
             block_all().unwrap();
             let signals = SignalFd::new().unwrap();
             assert_eq!(signals.read(), Ok(None));
-            for number in [libc::SIGTERM, 40] {
+            // 32 to 34 are those that C libraries keep for themselves.
+            for number in [libc::SIGTERM, 32, 33, 34, 40, LAST] {
                 // SAFETY: to ourselves, blocked.
                 unsafe { libc::kill(libc::getpid(), number) };
                 assert_eq!(signals.read(), Ok(Some(number)));

@@ -134,7 +134,8 @@ unsafe fn take_descriptors(message: &libc::msghdr) -> Vec<OwnedFd> {
         while let Some(current) = header.as_ref() {
             if current.cmsg_level == libc::SOL_SOCKET && current.cmsg_type == libc::SCM_RIGHTS {
                 let data = libc::CMSG_DATA(current);
-                let length = current.cmsg_len.saturating_sub(data.addr() - header.addr());
+                let length: usize = current.cmsg_len as _; // usize or u32, by the C library
+                let length = length.saturating_sub(data.addr() - header.addr());
                 let numbers = data.cast::<RawFd>();
                 for index in 0..length / size_of::<RawFd>() {
                     fds.push(OwnedFd::from_raw_fd(numbers.add(index).read_unaligned()));

@@ -20,7 +20,8 @@ static REPORT: AtomicI32 = AtomicI32::new(-1);
 pub fn in_child(body: impl FnOnce()) {
     install_report();
     let (reader, writer) = nix::unistd::pipe().expect("pipe");
-    // SAFETY: glibc's fork keeps malloc usable in the child, which is all that `body` needs of the other threads.
+    // SAFETY: the C library's fork keeps its malloc, which tests use, usable in the child: all that `body` needs of the
+    // other threads.
     match unsafe { fork() }.expect("fork") {
         ForkResult::Child => {
             drop(reader);

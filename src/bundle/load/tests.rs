@@ -49,6 +49,17 @@ fn a_bundle_is_found_with_its_root_filesystem_behind_a_symlink() {
 }
 
 #[test]
+fn two_slashes_at_the_beginning_of_a_path_are_one() {
+    let scratch = Scratch::with_config(MINIMAL);
+    let doubled = |name: &str| format!("/{}", scratch.0.canonicalize().unwrap().join(name).display());
+    fs::create_dir(scratch.0.join("real")).unwrap();
+    std::os::unix::fs::symlink(doubled("real"), scratch.0.join("rootfs")).unwrap();
+    let bundle = bundle(Path::new(&doubled(""))).unwrap();
+    assert_eq!(bundle.directory.as_os_str(), scratch.0.canonicalize().unwrap().as_os_str());
+    assert_eq!(bundle.rootfs.as_os_str(), bundle.directory.join("real").as_os_str());
+}
+
+#[test]
 fn a_missing_config_is_named_as_runc_names_it() {
     let error = failure(&Scratch::new().0);
     assert_eq!(error.to_string(), "JSON specification file config.json not found");

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use nix::fcntl::{RenameFlags, renameat2};
 use nix::sys::signal::{SIGKILL, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork};
+use rustix::fs::{RenameFlags, renameat_with};
 
 use super::super::super::process::exit_now;
 use super::*;
@@ -31,7 +31,7 @@ impl Flipper {
                 }
                 loop {
                     for (a, b) in pairs {
-                        if renameat2(&directory, *a, &directory, *b, RenameFlags::RENAME_EXCHANGE).is_err() {
+                        if renameat_with(&directory, *a, &directory, *b, RenameFlags::EXCHANGE).is_err() {
                             exit_now(1);
                         }
                     }
