@@ -146,6 +146,7 @@ impl Entering<'_> {
     /// Makes the process and brings it to its execve; kills it if anything fails on the way.
     fn enter(&mut self, init: OwnedFd, filter: Option<Filter>, sub_cgroup: &[String]) -> Result<Child> {
         let manager = Manager::new(self.state.cgroup.clone());
+        let awaited = self.plan.keeps_parent_busy() || filter.as_ref().is_some_and(Filter::has_listener);
         let start = Start {
             gate: Gate::Channel,
             proc: Proc::open().context("open /proc")?,
@@ -171,7 +172,7 @@ impl Entering<'_> {
             child.kill();
             return Err(error);
         }
-        match self.bring_up(&child) {
+        match self.bring_up(&child, awaited) {
             Ok(()) => Ok(child),
             Err(error) => {
                 child.kill();
@@ -190,7 +191,8 @@ impl Entering<'_> {
         manager.init_target(&tree, &proc, Pid::from_raw(pid))
     }
 
-    fn bring_up(&mut self, child: &Child) -> Result<()> {
+    /// The commit waits for the process to be ready if that is `awaited`; else it lies there for it.
+    fn bring_up(&mut self, child: &Child, awaited: bool) -> Result<()> {
         if let Some(group) = &self.resctrl {
             group.add(child.pid())?;
         }
@@ -199,6 +201,28 @@ impl Entering<'_> {
         }
         child.tell(ToInit::Placed)?;
         trace::done("place the process");
+        if awaited {
+            self.converse(child)?;
+        }
+        if let Some(master) = self.terminal.take() {
+            self.terminal = self.handover.send_terminal(master)?;
+        }
+        if let Some(master) = &self.terminal {
+            foreground::prepare_terminal(master.as_fd())?;
+        }
+        self.handover.send_pidfd("setns", child.pidfd())?;
+        self.handover.write_pid_file(child.pid())?;
+        child.tell(ToInit::Commit)?;
+        if !awaited {
+            child.await_ready()?;
+        }
+        let released = child.await_release();
+        trace::done("wait for the execve");
+        released
+    }
+
+    /// What the process asks for, until it has nothing left to do but to wait.
+    fn converse(&mut self, child: &Child) -> Result<()> {
         loop {
             match child.next()? {
                 Event::Terminal(master) => self.terminal = Some(master),
@@ -210,25 +234,13 @@ impl Entering<'_> {
                 Event::Ready => {
                     user_namespace::set_rlimits(child.pid(), &self.plan.privileged)?;
                     trace::done("wait for it to be ready");
-                    break;
+                    return Ok(());
                 }
                 Event::RootfsReady | Event::MapIds { .. } => {
                     fail!(Code::Internal, "an exec'd process has no root filesystem to make")
                 }
             }
         }
-        if let Some(master) = self.terminal.take() {
-            self.terminal = self.handover.send_terminal(master)?;
-        }
-        if let Some(master) = &self.terminal {
-            foreground::prepare_terminal(master.as_fd())?;
-        }
-        self.handover.send_pidfd("setns", child.pidfd())?;
-        self.handover.write_pid_file(child.pid())?;
-        child.tell(ToInit::Commit)?;
-        let released = child.await_release();
-        trace::done("wait for the execve");
-        released
     }
 }
 

@@ -20,6 +20,7 @@ use super::store::{Container, START_FIFO, Store};
 use super::{foreground, handover, hooks, intel_rdt};
 use crate::cgroup::{self, Driver, Location, Manager};
 use crate::linux::procfs::Proc;
+use crate::plan::seccomp::Filter;
 use crate::plan::{Plan, compile};
 use crate::report::{Code, Context, Error, Result, log, trace};
 use crate::stage::channel::ToInit;
@@ -111,6 +112,8 @@ impl Work {
             notify.prepare(order.start_at_once)?;
         }
         let filter = blueprint.filter.take();
+        let listens = filter.as_ref().is_some_and(Filter::has_listener);
+        let awaited = blueprint.plan.keeps_parent_busy() || listens;
         let mut prepared = prepare::prepare(&blueprint.plan, filter, &blueprint.proc)?;
         trace::done("open what init needs");
         self.make_cgroup(order, &blueprint.plan)?;
@@ -157,9 +160,9 @@ impl Work {
         self.container.save(&self.state)?;
         trace::done("record init");
 
-        self.converse(blueprint)?;
+        self.converse(blueprint, awaited)?;
         self.hand_over(blueprint)?;
-        self.commit()
+        self.commit(awaited)
     }
 
     /// What init cannot do to itself, while it waits.
@@ -238,8 +241,8 @@ impl Work {
         Ok(Gate::Fifo(fifo))
     }
 
-    /// What init asks for, until it has nothing left to do but to wait.
-    fn converse(&mut self, blueprint: &Blueprint) -> Result<()> {
+    /// What init asks for: until it is ready if that is `awaited`, and else until it needs nothing more of us.
+    fn converse(&mut self, blueprint: &Blueprint, awaited: bool) -> Result<()> {
         loop {
             match self.child()?.next()? {
                 Event::RootfsReady => {
@@ -252,6 +255,9 @@ impl Work {
                         self.child()?.tell(ToInit::RuntimeHooksDone)?;
                     }
                     trace::done("limits, network devices, hooks");
+                    if !awaited {
+                        return Ok(());
+                    }
                 }
                 Event::MapIds { mount, namespace, recursive } => {
                     prepare::map_ids(mount.as_fd(), namespace.as_fd(), recursive)?;
@@ -309,13 +315,17 @@ impl Work {
         blueprint.handover.write_pid_file(child.pid())
     }
 
-    /// On record first; then init may outlive us.
-    fn commit(&mut self) -> Result<()> {
+    /// On record first; then init may outlive us. It has not to wait for our word if that lies there when it is ready.
+    fn commit(&mut self, ready: bool) -> Result<()> {
         self.state.phase = Phase::Created;
         self.container.save(&self.state)?;
         let child = self.child()?;
         child.tell(ToInit::Commit)?;
         trace::done("hand over, record, commit");
+        if !ready {
+            child.await_ready()?;
+            trace::done("wait for init to be ready");
+        }
         let released = child.await_release();
         trace::done("wait for the execve");
         released

@@ -258,6 +258,16 @@ impl Child {
         }
     }
 
+    /// Waits until the child needs nothing but our commit, which it may have.
+    pub fn await_ready(&self) -> Result<()> {
+        match self.next()? {
+            Event::Ready => Ok(()),
+            other => {
+                Err(Error::new(Code::Internal, format!("{other:?} instead of the word that all is made")))
+            }
+        }
+    }
+
     /// Init keeps it until it is told.
     fn take_listener(&self, number: RawFd) -> Result<Event> {
         let listener = pidfd::take_descriptor(self.pidfd.as_fd(), number)

@@ -1,15 +1,23 @@
 //! The program's entry point on x86_64: the seal's first turn without a C library.
 //!
-//! Most of what the first turn costs is a start that is thrown away: libc asks the processor about itself, relocates a
-//! quarter of a megabyte, makes a heap. So what is executed first is this, before all that: where the command is one
-//! that enters a container, it clones the directory's mount, makes it read-only, and executes the file again from there.
+//! Most of what the first turn costs is a start that is thrown away: libc relocates a quarter of a megabyte, makes a
+//! heap, may ask the processor about itself. So what is executed first is this, before all that: where the command is
+//! one that enters a container, it clones the directory's mount, makes it read-only, and opens the file from there. While
+//! nothing has been written to the program's pages they can still be mapped anew from that file, each where it is; then
+//! nothing of the first one is mapped, and the kernel lets us name the other as what this process executes
+//! (PR_SET_MM_MAP, `man 2 prctl`: with CAP_SYS_ADMIN, on kernels that can checkpoint). It refuses while a page of
+//! the first is left: no file but the sealed one is reached through this process then, as after an execve. Where it
+//! refuses for another reason, the file is executed again from there.
+//!
 //! It only tries. On any doubt or error it goes on to libc's own `_start` with the stack as the kernel left it, and
 //! `seal::ensure`, which believes none of this and looks for itself, seals as it does on other processors.
 //!
-//! It is assembly since nothing is relocated yet: it must use no address but its own, and no memory but its stack's.
-//! The reads of eight bytes from strings stay on the stack: the kernel ends it with the file's name and eight zeros.
+//! It is assembly since nothing is relocated yet: it must use no address but its own, and write no memory but its
+//! stack's. The reads of eight bytes from strings stay on the stack: the kernel ends it with the file's name and eight
+//! zeros.
 
 use std::arch::global_asm;
+use std::mem::offset_of;
 
 global_asm!(
     r#"
@@ -68,9 +76,10 @@ trug_entry:
     jmp     .Ltrug_variable
 
     # The path that we were executed by: AT_EXECFN. None if by descriptor, as in the second turn; not with more rights
-    # than the caller's (AT_SECURE).
+    # than the caller's (AT_SECURE). And AT_ENTRY: where the kernel says that this is.
 .Ltrug_auxiliary:
     xor     r14d, r14d
+    xor     r8d, r8d
 .Ltrug_entry_of_auxv:
     mov     rax, [rsi]
     mov     rdx, [rsi + 8]
@@ -79,6 +88,8 @@ trug_entry:
     je      .Ltrug_path
     cmp     rax, {at_execfn}
     cmove   r14, rdx
+    cmp     rax, {at_entry}
+    cmove   r8, rdx
     cmp     rax, {at_secure}
     jne     .Ltrug_entry_of_auxv
     test    rdx, rdx
@@ -90,6 +101,8 @@ trug_entry:
     movabs  rax, {dev_fd}
     cmp     rax, [r14]
     je      .Ltrug_libc
+    mov     [rsp + {executed}], r14
+    mov     [rsp + {entry}], r8
 
     # Its directory (with the last slash) goes to the stack; r15 is its name there.
     mov     r15, r14
@@ -132,7 +145,7 @@ trug_entry:
     test    eax, eax
     jnz     .Ltrug_libc
 
-    # r13 is not needed but for the execution: envp. The tree's descriptor goes to r14, the file's to r12.
+    # The tree's descriptor goes to r14, the file's to r15.
     mov     eax, {sys_open_tree}
     mov     edi, {at_fdcwd}
     lea     rsi, [rsp + {directory}]
@@ -182,11 +195,114 @@ trug_entry:
     cmp     rax, [rsp + {own} + 8]
     jne     .Ltrug_close_file
 
+    # Each loaded segment is mapped anew. r13: where the file begins, at address 0 of its own; r12: a program header.
+    lea     r13, [rip + __ehdr_start]
+    mov     rax, [r13 + {e_entry}]
+    add     rax, r13
+    cmp     rax, [rsp + {entry}]
+    jne     .Ltrug_execute
+    mov     r12, [r13 + {e_phoff}]
+    add     r12, r13
+    movzx   eax, word ptr [r13 + {e_phnum}]
+    imul    eax, eax, {phdr}
+    add     rax, r12
+    mov     [rsp + {headers_end}], rax
+.Ltrug_header:
+    cmp     r12, [rsp + {headers_end}]
+    jae     .Ltrug_mapped
+    cmp     dword ptr [r12 + {p_type}], {pt_load}
+    jne     .Ltrug_next_header
+    mov     rdi, [r12 + {p_vaddr}]
+    add     rdi, r13
+    mov     rsi, [r12 + {p_filesz}]
+    add     rsi, rdi                    # the end of what is from the file
+    mov     eax, [r12 + {p_flags}]
+    test    eax, {pf_x}
+    jz      .Ltrug_no_code
+    mov     [rsp + {map} + {start_code}], rdi
+    mov     [rsp + {map} + {end_code}], rsi
+.Ltrug_no_code:                         # the last is data
+    mov     [rsp + {map} + {start_data}], rdi
+    mov     [rsp + {map} + {end_data}], rsi
+
+    mov     r9, [r12 + {p_offset}]
+    mov     ecx, edi
+    and     ecx, {page_mask}
+    sub     r9, rcx
+    sub     rdi, rcx
+    sub     rsi, rdi
+    mov     edx, eax                    # PF_X PF_W PF_R are 1 2 4; PROT_READ PROT_WRITE PROT_EXEC are
+    and     edx, {pf_w}
+    mov     ecx, eax
+    and     ecx, {pf_x}
+    lea     edx, [rdx + rcx*4]
+    shr     eax, 2
+    and     eax, 1
+    or      edx, eax
+    mov     r10d, {map_flags}
+    mov     r8d, r15d
+    mov     eax, {sys_mmap}
+    syscall
+    cmp     rax, rdi
+    jne     .Ltrug_execute
+
+    # As the kernel does: what is behind the file's part in its last page is zero.
+    mov     rax, [r12 + {p_filesz}]
+    cmp     rax, [r12 + {p_memsz}]
+    jae     .Ltrug_next_header
+    test    dword ptr [r12 + {p_flags}], {pf_w}
+    jz      .Ltrug_next_header
+    mov     rdi, [r12 + {p_vaddr}]
+    add     rdi, r13
+    add     rdi, rax
+    mov     ecx, edi
+    neg     ecx
+    and     ecx, {page_mask}
+    xor     eax, eax
+    rep stosb
+.Ltrug_next_header:
+    add     r12, {phdr}
+    jmp     .Ltrug_header
+
+    # The kernel takes the file together with all that it keeps of the memory's order: as it is, read off where execve
+    # put it. Arguments lie before the environment, and that before the path.
+.Ltrug_mapped:
+    mov     eax, {sys_brk}
+    xor     edi, edi
+    syscall
+    mov     [rsp + {map} + {start_brk}], rax
+    mov     [rsp + {map} + {brk}], rax
+    mov     [rsp + {map} + {start_stack}], rbx
+    mov     rax, [rbx + 8]
+    mov     [rsp + {map} + {arg_start}], rax
+    mov     rcx, [rbx]
+    mov     rdx, [rsp + {executed}]
+    mov     [rsp + {map} + {env_end}], rdx
+    mov     rax, [rbx + rcx*8 + 16]
+    test    rax, rax
+    cmovz   rax, rdx
+    mov     [rsp + {map} + {arg_end}], rax
+    mov     [rsp + {map} + {env_start}], rax
+    mov     qword ptr [rsp + {map} + {auxv}], 0
+    mov     dword ptr [rsp + {map} + {auxv_size}], 0
+    mov     [rsp + {map} + {exe_fd}], r15d
+    mov     eax, {sys_prctl}
+    mov     edi, {pr_set_mm}
+    mov     esi, {pr_set_mm_map}
+    lea     rdx, [rsp + {map}]
+    mov     r10d, {map_size}
+    xor     r8d, r8d
+    syscall
+    test    eax, eax
+    jz      .Ltrug_close_file
+
+.Ltrug_execute:
     mov     eax, {sys_execveat}         # returns only to say no
     mov     edi, r15d
     lea     rsi, [rip + .Ltrug_empty]
-    mov     rdx, r12
-    mov     r10, r13
+    lea     rdx, [rbx + 8]
+    mov     rcx, [rbx]
+    lea     r10, [rbx + rcx*8 + 16]
     mov     r8d, {at_empty_path}
     syscall
 
@@ -221,6 +337,7 @@ trug_entry:
     dev_fd = const u64::from_le_bytes(*b"/dev/fd/"),
     at_null = const libc::AT_NULL,
     at_execfn = const libc::AT_EXECFN,
+    at_entry = const libc::AT_ENTRY,
     at_secure = const libc::AT_SECURE,
     at_fdcwd = const libc::AT_FDCWD,
     at_empty_path = const libc::AT_EMPTY_PATH,
@@ -233,13 +350,53 @@ trug_entry:
     sys_close = const libc::SYS_close,
     open_tree_flags = const libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC,
     mount_attributes = const libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV,
-    open_flags = const libc::O_PATH | libc::O_CLOEXEC | libc::O_NOFOLLOW,
-    f_flags = const std::mem::offset_of!(libc::statfs, f_frsize) + 8,
+    open_flags = const libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NOFOLLOW,
+    sys_mmap = const libc::SYS_mmap,
+    sys_brk = const libc::SYS_brk,
+    sys_prctl = const libc::SYS_prctl,
+    map_flags = const libc::MAP_PRIVATE | libc::MAP_FIXED,
+    page_mask = const 4095,
+    pr_set_mm = const libc::PR_SET_MM,
+    pr_set_mm_map = const libc::PR_SET_MM_MAP,
+    e_entry = const offset_of!(libc::Elf64_Ehdr, e_entry),
+    e_phoff = const offset_of!(libc::Elf64_Ehdr, e_phoff),
+    e_phnum = const offset_of!(libc::Elf64_Ehdr, e_phnum),
+    phdr = const size_of::<libc::Elf64_Phdr>(),
+    p_type = const offset_of!(libc::Elf64_Phdr, p_type),
+    p_flags = const offset_of!(libc::Elf64_Phdr, p_flags),
+    p_offset = const offset_of!(libc::Elf64_Phdr, p_offset),
+    p_vaddr = const offset_of!(libc::Elf64_Phdr, p_vaddr),
+    p_filesz = const offset_of!(libc::Elf64_Phdr, p_filesz),
+    p_memsz = const offset_of!(libc::Elf64_Phdr, p_memsz),
+    pt_load = const libc::PT_LOAD,
+    pf_x = const libc::PF_X,
+    pf_w = const libc::PF_W,
+    start_code = const offset_of!(MemoryMap, start_code),
+    end_code = const offset_of!(MemoryMap, end_code),
+    start_data = const offset_of!(MemoryMap, start_data),
+    end_data = const offset_of!(MemoryMap, end_data),
+    start_brk = const offset_of!(MemoryMap, start_brk),
+    brk = const offset_of!(MemoryMap, brk),
+    start_stack = const offset_of!(MemoryMap, start_stack),
+    arg_start = const offset_of!(MemoryMap, arg_start),
+    arg_end = const offset_of!(MemoryMap, arg_end),
+    env_start = const offset_of!(MemoryMap, env_start),
+    env_end = const offset_of!(MemoryMap, env_end),
+    auxv = const offset_of!(MemoryMap, auxv),
+    auxv_size = const offset_of!(MemoryMap, auxv_size),
+    exe_fd = const offset_of!(MemoryMap, exe_fd),
+    map_size = const size_of::<MemoryMap>(),
+    f_flags = const offset_of!(libc::statfs, f_frsize) + 8,
     st_rdonly = const libc::ST_RDONLY,
-    // The frame: a `struct mount_attr`, two buffers for `struct stat` or `struct statfs`, the directory's path.
+    // The frame: a `struct mount_attr`, two buffers for `struct stat` or `struct statfs`, what is kept for later, a
+    // `struct prctl_mm_map`, the directory's path.
     attributes = const ATTRIBUTES,
     own = const OWN,
     buffer = const BUFFER,
+    executed = const EXECUTED,
+    entry = const ENTRY,
+    headers_end = const HEADERS_END,
+    map = const MAP,
     directory = const DIRECTORY,
     most = const MOST,
     frame = const DIRECTORY + MOST + 16,
@@ -248,12 +405,37 @@ trug_entry:
 const ATTRIBUTES: usize = 0;
 const OWN: usize = 32;
 const BUFFER: usize = OWN + 160;
-const DIRECTORY: usize = BUFFER + 160;
+const EXECUTED: usize = BUFFER + 160;
+const ENTRY: usize = EXECUTED + 8;
+const HEADERS_END: usize = ENTRY + 8;
+const MAP: usize = HEADERS_END + 8;
+const DIRECTORY: usize = MAP + size_of::<MemoryMap>();
 /// Bytes of a directory's path that there is room for: `PATH_MAX`.
 const MOST: usize = 4096;
 
+/// `struct prctl_mm_map` (linux/prctl.h).
+#[repr(C)]
+struct MemoryMap {
+    start_code: u64,
+    end_code: u64,
+    start_data: u64,
+    end_data: u64,
+    start_brk: u64,
+    brk: u64,
+    start_stack: u64,
+    arg_start: u64,
+    arg_end: u64,
+    env_start: u64,
+    env_end: u64,
+    auxv: u64,
+    auxv_size: u32,
+    exe_fd: u32,
+}
+
 const _: () = {
+    assert!(libc::PF_X == 1 && libc::PF_W == 2 && libc::PF_R == 4);
+    assert!(libc::PROT_READ == 1 && libc::PROT_WRITE == 2 && libc::PROT_EXEC == 4);
     assert!(size_of::<libc::stat>() <= 160 && size_of::<libc::statfs>() <= 160);
-    assert!(std::mem::offset_of!(libc::stat, st_dev) == 0 && std::mem::offset_of!(libc::stat, st_ino) == 8);
+    assert!(offset_of!(libc::stat, st_dev) == 0 && offset_of!(libc::stat, st_ino) == 8);
     assert!((DIRECTORY + MOST + 16).is_multiple_of(16));
 };

@@ -45,6 +45,13 @@ pub struct Filter {
     pub notifies_sendmsg: bool,
 }
 
+impl Filter {
+    /// Installing it makes a listener (SCMP_ACT_NOTIFY).
+    pub fn has_listener(&self) -> bool {
+        self.flags & flag::NEW_LISTENER != 0
+    }
+}
+
 /// The profile, if there is one.
 pub fn of(spec: &Spec) -> Option<&LinuxSeccomp> {
     spec.linux().as_ref()?.seccomp().as_ref()

@@ -101,6 +101,13 @@ impl Plan {
         self.steps.iter().any(|step| step.action == Action::AwaitRuntimeHooks)
     }
 
+    /// After the root filesystem stands, init still has something for the parent, or needs something of it; or it runs
+    /// hooks, which may ask and must find a container that is being created. (A seccomp listener is the filter's.)
+    pub fn keeps_parent_busy(&self) -> bool {
+        let hooks = |step: &Step| matches!(step.action, Action::RunCreateContainerHooks(_));
+        self.terminal || !self.privileged.rlimits.is_empty() || self.steps.iter().any(hooks)
+    }
+
     /// The program's standard streams are not the host's /dev/null, even if the caller's are.
     pub fn has_own_null(&self) -> bool {
         self.steps.iter().any(|step| step.action == Action::UseOwnNull)
@@ -108,6 +115,13 @@ impl Plan {
 
     fn joins(&self, kind: Kind) -> bool {
         self.joined_namespaces.iter().any(|joined| joined.kind == kind)
+    }
+}
+
+impl ExecPlan {
+    /// The process has something for the parent, or needs something of it. (A seccomp listener is the filter's.)
+    pub fn keeps_parent_busy(&self) -> bool {
+        self.terminal || !self.privileged.rlimits.is_empty()
     }
 }
 
