@@ -24,7 +24,7 @@ fn binds_of_one_shared_filesystem_come_back() -> Outcome {
         let words = ["unshare", "--mount", "--propagation", "shared", "sh", "-c", "echo up; exec sleep 1000"];
         let mut host = Invocation::new(words).spawn()?;
         host.wait_for("up")?;
-        let (pid, bundle) = (host.pid().to_string(), format!("--wd={}", container.bundle().display()));
+        let (pid, bundle) = (host.pid().to_string(), format!("--wdns={}", container.bundle().display()));
         let shared = |invocation: Invocation| {
             let words = ["nsenter", "--target", &pid, "--mount", &bundle];
             invocation.env("PATH", criu::path()).under(words).output()

@@ -72,7 +72,11 @@ impl Globals {
 
 /// A `--root`, made absolute: the directory we are in changes on the way.
 fn given_root(root: &Path) -> Result<PathBuf> {
-    let here = env::current_dir().context("find the current directory")?;
+    // Who names it from `/` may be in a directory that has no name: removed, or of another mount namespace.
+    let here = match root.is_absolute() {
+        true => PathBuf::new(),
+        false => env::current_dir().context("find the current directory")?,
+    };
     let root = clean(&here.join(root));
     if root == Path::new("/") {
         fail!(Code::Usage, "Option --root argument should not be set to /");
