@@ -149,7 +149,7 @@ impl Work {
         child.tell_with(ToInit::Placed, cgroup.as_ref().map(AsFd::as_fd).as_slice())?;
         trace::done("place init");
         if blueprint.plan.makes_network_beside() {
-            child.give_network(&blueprint.proc)?;
+            child.give_network(&blueprint.proc, blueprint.plan.raises_loopback_beside())?;
             trace::done("make the network namespace");
         }
         // Beside init's work: until the commit it dies with us, recorded or not.

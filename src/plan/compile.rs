@@ -88,7 +88,7 @@ fn steps(
     steps.add(namespaces.unshare_cgroup.then_some(Action::UnshareCgroupNamespace));
     steps.add([Action::NewSession]);
     steps.add(process::keyring(process, options.id, options.no_new_keyring));
-    let network = namespaces::network(namespaces, options);
+    let network = namespaces::network(spec, namespaces, options);
     let (at_once, when_needed) = match network.contains(&Action::AwaitNetwork) {
         true => (Vec::new(), network),
         false => (network, Vec::new()),

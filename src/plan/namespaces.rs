@@ -4,6 +4,7 @@ use oci_spec::runtime::{LinuxIdMapping, Spec};
 
 use super::options::Options;
 use super::types::{Action, IdMap, IdMaps, JoinedNamespace, Step, TimeOffset};
+use super::{hooks, sysctl};
 use crate::bundle::namespaces as wanted;
 use crate::linux::cgroup_tree::Layout;
 use crate::linux::namespace::Kind;
@@ -96,14 +97,21 @@ pub fn join(namespaces: &Namespaces) -> Vec<Step> {
 
 /// A new network namespace has `lo`, but down. The parent makes it, beside init's work, where it may belong to the
 /// parent's user namespace; and where the parent can come back to its own: root in a user namespace (Podman's, for its
-/// user) is often still in the network of the host, which it has no right to join.
-pub fn network(namespaces: &Namespaces, options: &Options) -> Vec<Action> {
+/// user) is often still in the network of the host, which it has no right to join. The parent then brings `lo` up too,
+/// unless init might come to look at it before.
+pub fn network(spec: &Spec, namespaces: &Namespaces, options: &Options) -> Vec<Action> {
     let by_clone = namespaces.has_user() || options.in_user_namespace;
     match (namespaces.new.contains(&Kind::Network), by_clone) {
         (false, _) => Vec::new(),
         (true, true) => vec![Action::LoopbackUp],
-        (true, false) => vec![Action::AwaitNetwork, Action::LoopbackUp],
+        (true, false) if init_looks_at_network(spec) => vec![Action::AwaitNetwork, Action::LoopbackUp],
+        (true, false) => vec![Action::AwaitNetwork],
     }
+}
+
+/// Before the parent's commit, for which `lo` is up.
+fn init_looks_at_network(spec: &Spec) -> bool {
+    hooks::create_container(spec).is_some() || !sysctl::write(spec).is_empty()
 }
 
 /// Host name and domain name.

@@ -15,6 +15,7 @@ use super::{init, user_namespace};
 use crate::fail;
 use crate::linux::clone::{CloneArgs, Cloned, clone3};
 use crate::linux::namespace::{self, Kind};
+use crate::linux::network;
 use crate::linux::pidfd::{self, Exit};
 use crate::linux::process;
 use crate::linux::procfs::Proc;
@@ -229,16 +230,21 @@ impl Child {
         lender::lend(plan, idmaps, &init, proc)
     }
 
-    /// Makes the network namespace that the child waits for. This process is where it was before, or the error is no
-    /// reason to go on.
-    pub fn give_network(&self, proc: &Proc) -> Result<()> {
+    /// Makes the network namespace that the child waits for, and raises its `lo` while the child goes on if that is
+    /// asked for. This process is where it was before, or the error is no reason to go on.
+    pub fn give_network(&self, proc: &Proc, raise_loopback: bool) -> Result<()> {
         let own = proc.open_own_namespace("net").context("open our own network namespace")?;
         namespace::unshare(Kind::Network).map_err(|errno| {
             explain(errno, &[Kind::Network], proc).context("make the container's network namespace")
         })?;
         let made = proc.open_own_namespace("net").context("open the container's network namespace");
+        let given = made.and_then(|made| self.tell_with(ToInit::Network, &[made.as_fd()]));
+        let raised = match raise_loopback {
+            true => network::loopback_up().context("bring the loopback interface up"),
+            false => Ok(()),
+        };
         namespace::join(own.as_fd(), Kind::Network).context("return to our own network namespace")?;
-        self.tell_with(ToInit::Network, &[made?.as_fd()])
+        given.and(raised)
     }
 
     /// The child's next message; its failure or death is the error.

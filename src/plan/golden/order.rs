@@ -98,8 +98,11 @@ fn the_network_is_there_before_what_shows_it() {
     use Action::*;
     for (name, plan) in plans() {
         let makes = plan.new_namespaces.contains(&Kind::Network);
-        assert_eq!(position(&plan, |action| *action == LoopbackUp).is_some(), makes, "{name}");
         let beside = makes && !plan.has_user_namespace();
+        let looks = |action: &Action| matches!(action, RunCreateContainerHooks(_) | WriteSysctl { .. });
+        let by_init = makes && (!beside || position(&plan, looks).is_some());
+        assert_eq!(position(&plan, |action| *action == LoopbackUp).is_some(), by_init, "{name}");
+        assert_eq!(plan.raises_loopback_beside(), makes && !by_init, "{name}");
         assert_eq!(plan.makes_network_beside(), beside, "{name}");
         assert_eq!(plan.cloned_namespaces().contains(&Kind::Network), makes && !beside, "{name}");
         before(&name, &plan, |action| *action == AwaitNetwork, |action| *action == LoopbackUp);
@@ -108,7 +111,7 @@ fn the_network_is_there_before_what_shows_it() {
             AwaitRuntimeHooks | AnnounceRootfs | EnterRootfs(_) => true,
             _ => false,
         };
-        before(&name, &plan, |action| *action == LoopbackUp, shows);
+        before(&name, &plan, |action| matches!(action, AwaitNetwork | LoopbackUp), shows);
     }
 }
 

@@ -89,6 +89,11 @@ impl Plan {
         self.steps.iter().any(|step| step.action == Action::AwaitNetwork)
     }
 
+    /// Whether the parent brings `lo` up, since init does not.
+    pub fn raises_loopback_beside(&self) -> bool {
+        self.makes_network_beside() && self.steps.iter().all(|step| step.action != Action::LoopbackUp)
+    }
+
     /// The namespaces that init is born into.
     pub fn cloned_namespaces(&self) -> Vec<Kind> {
         let beside = self.makes_network_beside();
