@@ -1,7 +1,7 @@
 //! What a hostile container tries against the runtime itself.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::support::{Container, Invocation, Outcome, invocation, is_peer, program, skip, strace};
@@ -60,6 +60,46 @@ fn the_runtime_cannot_be_written_through_the_processes_of_exec() -> Outcome {
     }
     container.delete_by_force()?.ok();
     assert!(fs::read(&copy)? == before, "the runtime's file was changed");
+    Ok(())
+}
+
+/// Addresses, from the file's beginning, of what only relocation writes: the program headers PT_GNU_RELRO (elf.h).
+fn relocated(file: &[u8]) -> Vec<u64> {
+    let number = |at: usize, bytes: usize| {
+        file[at..at + bytes].iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    };
+    let headers = (0..number(56, 2)).map(|index| (number(32, 8) + index * 56) as usize);
+    headers.filter(|at| number(*at, 4) == 0x6474_e552).map(|at| number(at + 16, 8)).collect()
+}
+
+#[test]
+fn what_was_relocated_at_the_start_is_read_only() -> Outcome {
+    if is_peer() {
+        return skip("it is trug's file that is looked into");
+    }
+    let container = Container::new()?;
+    container.create()?.ok();
+    let maps = fs::read_to_string(format!("/proc/{}/maps", container.init()?.pid))?;
+    // start-end permissions offset …
+    let mappings: Vec<(u64, u64, &str)> = maps
+        .lines()
+        .filter_map(|line| {
+            let (range, rest) = line.split_once(' ')?;
+            let (start, end) = range.split_once('-')?;
+            let number = |text| u64::from_str_radix(text, 16).ok();
+            Some((number(start)?, number(end)?, rest))
+        })
+        .collect();
+    let inode = fs::metadata(invocation::runtime())?.ino().to_string();
+    let own = |rest: &str| rest.split_whitespace().nth(3) == Some(&inode);
+    let base = mappings.iter().find(|(_, _, rest)| own(rest)).map(|(start, ..)| *start);
+    let base = base.unwrap_or_else(|| panic!("the runtime's file is not in {maps}"));
+    let addresses = relocated(&fs::read(invocation::runtime())?);
+    assert!(!addresses.is_empty(), "the file has such a segment");
+    for address in addresses.into_iter().map(|address| base + address) {
+        let of = mappings.iter().find(|(start, end, _)| (*start..*end).contains(&address));
+        assert!(of.is_some_and(|(_, _, rest)| rest.starts_with("r--p")), "{address:x} in {maps}");
+    }
     Ok(())
 }
 

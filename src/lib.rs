@@ -62,6 +62,8 @@ fn seal(arguments: &[OsString]) -> Result<()> {
         require_kernel()?;
         sealed?;
     }
+    #[cfg(target_env = "musl")]
+    linux::musl::protect_relocated().context("make read-only what was relocated")?;
     linux::inherited::claim().context("keep inherited descriptors from our children")
 }
 

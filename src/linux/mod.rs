@@ -16,7 +16,7 @@ pub mod memfd;
 pub mod mount;
 pub mod mountinfo;
 #[cfg(target_env = "musl")]
-mod musl;
+pub mod musl;
 pub mod namespace;
 pub mod netlink;
 pub mod network;

@@ -1,4 +1,40 @@
-//! Two functions of the C library that musl does not have, or not as we need it.
+//! What musl does not do, or not as we need it.
+
+use std::ffi::c_void;
+use std::ptr::NonNull;
+
+use nix::sys::mman::{ProtFlags, mprotect};
+
+use super::{Errno, Result};
+
+unsafe extern "C" {
+    /// Where the program's file lies in memory (the linker's name for its first byte).
+    static __ehdr_start: libc::Elf64_Ehdr;
+}
+
+/// Makes read-only what nothing writes but relocation, at the start (PT_GNU_RELRO): tables of functions first of all.
+/// In a static program glibc does so before main, and musl never.
+pub fn protect_relocated() -> Result<()> {
+    // SAFETY: it only asks.
+    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).map_err(|_| Errno::EINVAL)?;
+    let file = &raw const __ehdr_start;
+    // SAFETY: the file's first segment has its headers, `e_phnum` of them from `e_phoff` on, and nobody writes it.
+    let headers = unsafe {
+        let first = file.byte_add((*file).e_phoff as usize).cast::<libc::Elf64_Phdr>();
+        std::slice::from_raw_parts(first, (*file).e_phnum.into())
+    };
+    for header in headers.iter().filter(|header| header.p_type == libc::PT_GNU_RELRO) {
+        // A page that it shares with what is written stays as it is; the linker lets it end with a page.
+        let start = header.p_vaddr as usize / page * page;
+        let end = (header.p_vaddr + header.p_memsz) as usize / page * page;
+        // SAFETY: addresses count from the file's beginning, and the segment is a part of it.
+        let place = unsafe { file.cast::<c_void>().cast_mut().byte_add(start) };
+        let place = NonNull::new(place).ok_or(Errno::EINVAL)?;
+        // SAFETY: whole pages, which nothing writes once the program has begun.
+        unsafe { mprotect(place, end - start, ProtFlags::PROT_READ) }?;
+    }
+    Ok(())
+}
 
 /// What Debian's libseccomp.a, built for glibc, wants and musl lacks: `fprintf` with `_FORTIFY_SOURCE`. Its printer of
 /// filters as text (`seccomp_export_pfc`) alone refers to it, and nothing of ours calls that.
