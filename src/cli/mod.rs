@@ -179,7 +179,10 @@ pub fn parse(arguments: &[OsString]) -> Request {
 /// Of the command that is named; of all where none is, or none of ours.
 fn definition(named: Option<&str>) -> clap::Command {
     match DEFINITIONS.iter().find(|(name, _)| Some(*name) == named) {
-        Some((name, augment)) => Root::command().subcommand(augment(clap::Command::new(name))),
+        // Its own `help` command would have a copy of every other.
+        Some((name, augment)) => {
+            Root::command().disable_help_subcommand(true).subcommand(augment(clap::Command::new(name)))
+        }
         None => CommandLine::command(),
     }
 }

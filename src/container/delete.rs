@@ -91,7 +91,7 @@ fn delete_by_force(mut container: Container) -> Result<()> {
 /// A create that is still at work holds the lock. Its death is that of the init it makes.
 fn end_creation(state: &State) -> Result<()> {
     let proc = Proc::open().context("open /proc")?;
-    if state.phase != Phase::Creating || !state.is_of_this_boot(&proc)? {
+    if state.phase != Phase::Creating || !state.is_of_this_boot()? {
         return Ok(());
     }
     end_process(&proc, state.runtime, "the trug that creates the container")
@@ -101,7 +101,7 @@ fn end_creation(state: &State) -> Result<()> {
 pub(super) fn destroy(container: Container, state: &State, all: bool) -> Result<()> {
     let proc = Proc::open().context("open /proc")?;
     // After a reboot nothing is left, and another container can have the cgroup's path.
-    if state.is_of_this_boot(&proc)? {
+    if state.is_of_this_boot()? {
         let manager = Manager::new(state.cgroup.clone());
         if let Some(init) = state.init {
             end_init(&proc, init, &manager)?;

@@ -45,7 +45,7 @@ fn parse(text: &str) -> Result<i32> {
 /// False where nothing runs that could be signalled.
 fn send(globals: &Globals, state: &State, signal: i32) -> Result<bool> {
     let proc = Proc::open().context("open /proc")?;
-    if state.phase == Phase::Creating || !state.is_of_this_boot(&proc)? {
+    if state.phase == Phase::Creating || !state.is_of_this_boot()? {
         return Ok(false);
     }
     if signal != SIGKILL || state.own_pid_namespace {

@@ -155,8 +155,8 @@ impl State {
     }
 
     /// Whether the processes it names can still be there.
-    pub fn is_of_this_boot(&self, proc: &Proc) -> Result<bool> {
-        Ok(host::boot_id(proc).context("read the boot id")? == self.boot_id)
+    pub fn is_of_this_boot(&self) -> Result<bool> {
+        Ok(host::boot_id().context("read the boot id")? == self.boot_id)
     }
 }
 

@@ -76,7 +76,7 @@ pub fn state(id: &str) -> State {
         created: "2026-11-22T05:00:00.123456789Z".to_owned(),
         owner: 0,
         phase: Phase::Created,
-        boot_id: host::boot_id(&Proc::open().unwrap()).unwrap(),
+        boot_id: host::boot_id().unwrap(),
         runtime: ProcessId { pid: 0, start_time: 0, inode: None },
         init: None,
         cgroup: Location { driver: Driver::Disabled, unit: None, paths: BTreeMap::new(), rootless: false },

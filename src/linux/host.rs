@@ -8,12 +8,12 @@ use super::syscall::{done, over_interrupts};
 use super::{Errno, Result};
 
 /// /proc/sys/kernel/random/boot_id, without newline. Read once: no process lives through a reboot.
-pub fn boot_id(proc: &Proc) -> Result<String> {
+pub fn boot_id() -> Result<String> {
     static KNOWN: OnceLock<String> = OnceLock::new();
     if let Some(known) = KNOWN.get() {
         return Ok(known.clone());
     }
-    let bytes = proc.read("sys/kernel/random/boot_id", 64)?;
+    let bytes = Proc::open()?.read("sys/kernel/random/boot_id", 64)?;
     Ok(KNOWN.get_or_init(|| String::from_utf8_lossy(&bytes).trim().to_string()).clone())
 }
 
@@ -69,8 +69,11 @@ const PROBES: [Probe; 8] = [
 /// arguments: a filter hides them (a nested container with an old profile). fsopen alone checks CAP_SYS_ADMIN
 /// first, and mount_setattr; their EPERM says nothing to an ordinary user.
 pub fn missing_calls() -> Vec<&'static str> {
-    let privileged = super::capability::has_effective("SYS_ADMIN") && in_initial_user_namespace();
-    PROBES.iter().filter(|probe| is_missing(probe, privileged)).map(|probe| probe.name).collect()
+    PROBES.iter().filter(|probe| is_missing(probe)).map(|probe| probe.name).collect()
+}
+
+fn is_privileged() -> bool {
+    super::capability::has_effective("SYS_ADMIN") && in_initial_user_namespace()
 }
 
 /// `man 7 user_namespaces`: there alone is every id mapped to itself. In another one CAP_SYS_ADMIN need not reach
@@ -80,12 +83,14 @@ fn in_initial_user_namespace() -> bool {
     String::from_utf8_lossy(&map).split_whitespace().eq(["0", "0", "4294967295"])
 }
 
-fn is_missing(probe: &Probe, privileged: bool) -> bool {
+fn is_missing(probe: &Probe) -> bool {
     let [a, b, c, d, e, f] = probe.arguments;
     // SAFETY: with these arguments every one of the calls fails before it reads memory or changes anything.
     match done(unsafe { libc::syscall(probe.number, a, b, c, d, e, f) }) {
         Err(Errno::ENOSYS) => true,
-        Err(Errno::EPERM) => privileged || !matches!(probe.name, "fsopen" | "mount_setattr" | "move_mount"),
+        Err(Errno::EPERM) => {
+            !matches!(probe.name, "fsopen" | "mount_setattr" | "move_mount") || is_privileged()
+        }
         _ => false,
     }
 }
@@ -100,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_boot_has_an_id() {
-        let id = boot_id(&Proc::open().unwrap()).unwrap();
+        let id = boot_id().unwrap();
         assert_eq!(id.len(), 36, "{id:?}");
     }
 

@@ -222,7 +222,7 @@ impl Container {
 
     /// The same, by what an observer of many containers knows already.
     pub fn status_by(&self, state: &State, observer: &Observer) -> Result<Status> {
-        if !state.is_of_this_boot(&observer.proc)? {
+        if !state.is_of_this_boot()? {
             return Ok(Status::Stopped);
         }
         let alive = |process: ProcessId| {
@@ -274,8 +274,7 @@ impl Container {
 }
 
 fn this_boot() -> Result<String> {
-    let proc = Proc::open().context("open /proc")?;
-    host::boot_id(&proc).context("read the boot id")
+    host::boot_id().context("read the boot id")
 }
 
 impl Drop for Container {

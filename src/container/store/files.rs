@@ -22,10 +22,14 @@ const PRIVATE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 /// Writers of one name must hold a lock against each other.
 pub fn replace(directory: BorrowedFd, name: &str, bytes: &[u8]) -> linux::Result<()> {
     let temporary = format!(".{name}.{}", std::process::id());
-    // One that is there was left by a crash of an earlier process with our number.
-    remove_file(directory, &temporary)?;
-    let written = create(directory, &temporary, bytes)
-        .and_then(|()| renameat(directory, temporary.as_str(), directory, name));
+    let created = match create(directory, &temporary, bytes) {
+        // It was left by a crash of an earlier process with our number.
+        Err(Errno::EEXIST) => {
+            remove_file(directory, &temporary).and_then(|()| create(directory, &temporary, bytes))
+        }
+        created => created,
+    };
+    let written = created.and_then(|()| renameat(directory, temporary.as_str(), directory, name));
     if written.is_err() {
         // The first error is the one to tell.
         let _ = remove_file(directory, &temporary);
