@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::path::clean;
-use super::{locate, mend, names, shape};
+use super::{glance, locate, mend, shape};
 use crate::fail;
 use crate::report::{Code, Context, Error, Result, log};
 
@@ -105,11 +105,13 @@ fn canonicalize(path: &Path) -> io::Result<PathBuf> {
 /// Parses the bytes of a config.json; errors carry the JSON pointer. Warns about and drops unknown capabilities, as
 /// runc does.
 pub fn parse(raw: &[u8]) -> Result<Spec> {
+    let glance = glance::at(raw);
     let parsed = match serde_json::from_slice(raw) {
-        Ok(spec) if !mend::is_in_doubt(&spec) && !names::are_in_doubt(raw) => Ok(spec),
+        Ok(spec) if !mend::is_in_doubt(&spec) && !glance.odd_names => Ok(spec),
         _ => parse_slowly(raw, mend::config),
     };
-    parsed.and_then(|spec| objects_alone(spec, shape::misplaced_list(raw))).context(format!("parse {CONFIG}"))
+    let misplaced = || glance.odd_lists.then(|| shape::misplaced_list(raw)).flatten();
+    parsed.and_then(|spec| objects_alone(spec, misplaced())).context(format!("parse {CONFIG}"))
 }
 
 /// What was parsed, if no list was taken for an object.
@@ -130,11 +132,13 @@ pub fn process(path: &Path) -> Result<Process> {
 
 /// The content of a process file.
 fn parse_process(raw: &[u8]) -> Result<Process> {
+    let glance = glance::at(raw);
     let parsed = match serde_json::from_slice(raw) {
-        Ok(process) if !mend::is_process_in_doubt(&process) && !names::are_in_doubt(raw) => Ok(process),
+        Ok(process) if !mend::is_process_in_doubt(&process) && !glance.odd_names => Ok(process),
         _ => parse_slowly(raw, mend::process),
     };
-    let parsed = parsed.and_then(|process| objects_alone(process, shape::misplaced_list_in_process(raw)));
+    let misplaced = || glance.odd_lists.then(|| shape::misplaced_list_in_process(raw)).flatten();
+    let parsed = parsed.and_then(|process| objects_alone(process, misplaced()));
     parsed.map_err(Error::with_place_in_text)
 }
 

@@ -5,6 +5,7 @@ pub mod default_spec;
 pub mod features;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod glance;
 pub mod hooks;
 pub mod load;
 mod locate;

@@ -91,6 +91,55 @@ static CONFIG: Node = Object(&[
 
 static PROCESS_FILE: Node = PROCESS;
 
+/// The specification's lists, in the order of bytes: no object of it has one of these names.
+const LISTS: [&str; 35] = [
+    "additionalGids",
+    "ambient",
+    "architectures",
+    "args",
+    "bounding",
+    "createContainer",
+    "createRuntime",
+    "devices",
+    "effective",
+    "env",
+    "flags",
+    "gidMappings",
+    "hugepageLimits",
+    "inheritable",
+    "maskedPaths",
+    "mounts",
+    "names",
+    "namespaces",
+    "options",
+    "permitted",
+    "poststart",
+    "poststop",
+    "prestart",
+    "priorities",
+    "readonlyPaths",
+    "rlimits",
+    "schemata",
+    "startContainer",
+    "syscalls",
+    "throttleReadBpsDevice",
+    "throttleReadIOPSDevice",
+    "throttleWriteBpsDevice",
+    "throttleWriteIOPSDevice",
+    "uidMappings",
+    "weightDevice",
+];
+
+/// Whether a member of this name is a list wherever the specification has one.
+pub(super) fn is_list(name: &[u8]) -> bool {
+    LISTS.binary_search_by(|list| list.as_bytes().cmp(name)).is_ok()
+}
+
+/// Whether the members of this member have names that are the user's, and are objects.
+pub(super) fn has_any_names(name: &[u8]) -> bool {
+    [&b"netDevices"[..], b"rdma", b"timeOffsets"].contains(&name)
+}
+
 /// The place of the first list in a config that stands where an object should. None also for what is no JSON.
 pub fn misplaced_list(config: &[u8]) -> Option<String> {
     find(config, &CONFIG)
@@ -200,6 +249,28 @@ impl<'de> Visitor<'de> for Look<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// All names of the tree, with what stands there.
+    fn members(node: &'static Node) -> Vec<(&'static str, &'static Node)> {
+        match node {
+            Object(members) => members
+                .iter()
+                .flat_map(|(name, node)| [(*name, node)].into_iter().chain(self::members(node)))
+                .collect(),
+            List(node) | Map(node) => self::members(node),
+            Anything => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_list_is_never_an_object_elsewhere() {
+        assert!(LISTS.is_sorted());
+        for (name, node) in members(&CONFIG) {
+            assert_eq!(is_list(name.as_bytes()), matches!(node, List(_)), "{name}");
+            let any_names = matches!(node, Map(node) if !matches!(node, Anything));
+            assert_eq!(has_any_names(name.as_bytes()), any_names, "{name}");
+        }
+    }
 
     #[test]
     fn a_list_in_the_place_of_an_object_is_found() {

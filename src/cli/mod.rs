@@ -161,7 +161,7 @@ pub fn parse(arguments: &[OsString]) -> Request {
     };
     let parsed = definition
         .try_get_matches_from_mut(&plain)
-        .and_then(|matches| CommandLine::from_arg_matches(&matches));
+        .and_then(|mut matches| CommandLine::from_arg_matches_mut(&mut matches));
     match parsed {
         Ok(CommandLine { root: Root { version: true, .. }, .. }) => Request::Print(version::text()),
         Ok(CommandLine { command: None, .. }) => Request::Print(definition.render_help().to_string()),

@@ -46,26 +46,30 @@ pub fn make(spec: &Spec, options: &Options) -> Vec<Step> {
 
 /// Whether none of these mounts has to do with what is made here: no place of the one is in or above one of the other.
 pub fn are_apart(made: &[Step], mounts: &[Step]) -> bool {
-    let place = |step: &Step| match &step.action {
-        Action::MakeDevice(device) => Some(device.path.clone()),
-        Action::MakeSymlink { path, .. } => Some(path.clone()),
-        Action::LinkPtmx => Some(PathBuf::from("/dev/ptmx")),
-        _ => None,
-    };
     let is_apart_from = |made: &Step, mount: &Step| match (place(made), &mount.action) {
         (Some(made), Action::Mount(mount)) => {
-            !made.starts_with(&mount.target) && !mount.target.starts_with(&made)
+            !made.starts_with(&mount.target) && !mount.target.starts_with(made)
         }
         _ => false,
     };
     made.iter().all(|made| mounts.iter().all(|mount| is_apart_from(made, mount)))
 }
 
+/// Where a step of `make` makes something.
+fn place(step: &Step) -> Option<&Path> {
+    match &step.action {
+        Action::MakeDevice(device) => Some(&device.path),
+        Action::MakeSymlink { path, .. } => Some(path),
+        Action::LinkPtmx => Some(Path::new("/dev/ptmx")),
+        _ => None,
+    }
+}
+
 /// A bind mount on /dev brings its own nodes; making ours would write into the host's directory.
 fn is_ours(spec: &Spec) -> bool {
     let binds_dev = |mount: &Mount| {
-        let options = mount_options::parse(mount.options().as_deref().unwrap_or_default());
-        options.bind.is_some() && path::clean(mount.destination()) == Path::new("/dev")
+        let options = || mount_options::parse(mount.options().as_deref().unwrap_or_default());
+        path::clean(mount.destination()) == Path::new("/dev") && options().bind.is_some()
     };
     !spec.mounts().iter().flatten().any(binds_dev)
 }

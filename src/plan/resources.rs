@@ -61,16 +61,19 @@ fn rule(
 
 /// The first field of `resources` that sets a limit, device rules apart; None if nothing needs a cgroup.
 pub fn first_limit(resources: &LinuxResources) -> Option<String> {
-    let fields = serde_json::to_value(resources).ok()?;
+    let mut limits = resources.clone();
+    limits.set_devices(None);
+    // Most configs have none.
+    if limits == LinuxResources::default() {
+        return None;
+    }
+    let fields = serde_json::to_value(&limits).ok()?;
     let says_something = |value: &Value| match value {
         Value::Null => false,
         Value::Array(all) => !all.is_empty(),
         Value::Object(all) => all.values().any(|value| !value.is_null()),
         _ => true,
     };
-    let fields = fields.as_object()?.iter();
-    fields
-        .filter(|(name, value)| *name != "devices" && says_something(value))
-        .map(|(name, _)| name.clone())
-        .next()
+    let mut fields = fields.as_object()?.iter();
+    fields.find(|(_, value)| says_something(value)).map(|(name, _)| name.clone())
 }

@@ -1,6 +1,7 @@
 //! Which mounts there are, in config order, and what is closed once they are filled.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Mount as SpecMount, Spec};
@@ -292,11 +293,11 @@ pub fn masked_paths(spec: &Spec) -> Vec<Step> {
 
 /// A path listed twice is done once: the second would cover the first with the same.
 fn paths_with(paths: Option<&Vec<String>>, list: &str, action: fn(PathBuf) -> Action) -> Vec<Step> {
-    let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut seen: BTreeSet<OsString> = BTreeSet::new();
     let mut steps = Vec::new();
     for (index, text) in paths.into_iter().flatten().enumerate() {
         let clean = path::clean(Path::new(text));
-        if seen.insert(clean.clone()) {
+        if seen.insert(clean.clone().into_os_string()) {
             steps.push(action(clean).at(format!("{list}/{index}")));
         }
     }
