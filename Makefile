@@ -3,7 +3,9 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 
+# In the place of .cargo/config.toml's, for whatever is called here.
 TARGET := x86_64-unknown-linux-musl
+export CARGO_BUILD_TARGET := $(TARGET)
 TRUG := target/$(TARGET)/release/trug
 EXAMPLES := hello shell web readonly hooks
 # What the build needs, and what the tests need beside it (Debian's names).
