@@ -6,6 +6,8 @@ DESTDIR ?=
 # In the place of .cargo/config.toml's, for whatever is called here.
 TARGET := x86_64-unknown-linux-musl
 export CARGO_BUILD_TARGET := $(TARGET)
+# musl leaves the room for it: the limit is 4,000,000 bytes (integration/run-tests-release).
+export CARGO_PROFILE_RELEASE_OPT_LEVEL := 2
 TRUG := target/$(TARGET)/release/trug
 EXAMPLES := hello shell web readonly hooks
 # What the build needs, and what the tests need beside it (Debian's names).

@@ -11,6 +11,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::globals::in_user_namespace;
 use super::handover::{self, Handover};
+use super::limits::Limits;
 use super::notify::NotifyRelay;
 use super::options::CreateOptions;
 use super::state::{FORMAT, Phase, ProcessId, State};
@@ -127,7 +128,7 @@ impl Blueprint {
             own_pid_namespace: self.plan.new_namespaces.contains(&Kind::Pid),
             no_new_keyring: order.options.no_new_keyring,
             descriptors: Vec::new(),
-            resources: self.plan.cgroup.resources.clone(),
+            resources: Limits::of(&self.plan.cgroup.resources)?,
         })
     }
 

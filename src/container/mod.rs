@@ -21,6 +21,7 @@ mod handover;
 pub mod hooks;
 pub mod intel_rdt;
 pub mod kill;
+mod limits;
 pub mod list;
 mod making;
 mod notify;

@@ -9,9 +9,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use nix::unistd::Pid;
-use oci_spec::runtime::LinuxResources;
 use serde::{Deserialize, Serialize};
 
+use super::limits::Limits;
 use crate::cgroup::Location;
 use crate::fail;
 use crate::linux::procfs::Proc;
@@ -138,7 +138,7 @@ pub struct State {
     pub descriptors: Vec<String>,
     /// The limits and device rules in force: those of the config, and what `update` has changed since.
     #[serde(default)]
-    pub resources: LinuxResources,
+    pub resources: Limits,
 }
 
 impl State {

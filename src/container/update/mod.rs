@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use oci_spec::runtime::LinuxResources;
 
 use super::intel_rdt::Group;
+use super::limits::Limits;
 use super::state::{State, Status};
 use super::store::{Container, ContainerId};
 use super::{Globals, Held, hold};
@@ -56,11 +57,11 @@ pub fn update(globals: &Globals, id: &ContainerId, change: Change, schemata: Sch
 
 fn apply(held: &Held, change: &LinuxResources, schemata: &Schemata) -> Result<()> {
     let groups = regroup(&held.container, schemata)?;
-    let in_force = &held.state.resources;
+    let in_force = &held.state.resources.read()?;
     let merged = merge::merged(in_force, change)?;
     let wanted = merge::with_partners(change, &merged);
     let before = merge::same_fields(in_force, &wanted)?;
-    let state = State { resources: merged, ..held.state.clone() };
+    let state = State { resources: Limits::of(&merged)?, ..held.state.clone() };
     let manager = Manager::new(held.state.cgroup.clone());
     manager.update(&wanted, &before, || match &groups {
         None => held.container.save(&state),
