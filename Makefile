@@ -3,11 +3,14 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-# In the place of .cargo/config.toml's, for whatever is called here.
-TARGET := x86_64-unknown-linux-musl
+# In the place of .cargo/config.toml's, for whatever is called here. `make TARGET=x86_64-unknown-linux-gnu …` is for glibc.
+MUSL := x86_64-unknown-linux-musl
+TARGET := $(MUSL)
 export CARGO_BUILD_TARGET := $(TARGET)
-# musl leaves the room for it: the limit is 4,000,000 bytes (integration/run-tests-release).
+ifeq ($(TARGET),$(MUSL))
+# There is room for it: the limit is 4,000,000 bytes (integration/run-tests-release).
 export CARGO_PROFILE_RELEASE_OPT_LEVEL := 2
+endif
 TRUG := target/$(TARGET)/release/trug
 EXAMPLES := hello shell web readonly hooks
 # What the build needs, and what the tests need beside it (Debian's names).
@@ -24,7 +27,7 @@ TOOLS := target/tools
 CLIENTS := docker containerd cri podman buildah lxcfs errors
 MAN := $(DESTDIR)$(PREFIX)/share/man/man8
 SHARE := $(DESTDIR)$(PREFIX)/share
-AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=CARGO_BUILD_TARGET)
 
 .PHONY: build demo examples bench docs deb test test-release test-races test-older-kernel fuzz test-guest test-guest-all $(CLIENTS:%=test-%) test-clients test-kubernetes test-deb soak lint install clean help
 
