@@ -103,3 +103,45 @@ fn whatever_name_it_is_started_by_it_runs_sealed() -> Outcome {
     }
     Ok(())
 }
+
+/// What the kernel has mapped of files into the init that waits, and what it runs.
+fn assert_nothing_but_sealed_files_are_mapped(container: &Container, how: &str) -> Outcome {
+    let pid = container.init()?.pid;
+    let program = fs::canonicalize(invocation::runtime())?;
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
+    let files: Vec<&str> =
+        maps.lines().filter_map(|line| line.split_once(" /")).map(|(_, name)| name).collect();
+    assert!(files.len() >= 3, "{how}: {maps}");
+    let own = program.to_string_lossy();
+    assert!(files.iter().all(|name| format!("/{name}") != own), "{how}: {maps}");
+    let arguments = fs::read_to_string(format!("/proc/{pid}/cmdline"))?;
+    assert!(arguments.ends_with(&format!("\0{}\0", container.id)), "{how}: {arguments:?}");
+    let environment = fs::read_to_string(format!("/proc/{pid}/environ"))?;
+    assert!(environment.split('\0').any(|entry| entry == container.marker()), "{how}: {environment:?}");
+    Ok(())
+}
+
+#[test]
+fn the_file_that_was_executed_is_mapped_no_more_whether_the_kernel_lets_us_name_another_or_not() -> Outcome {
+    if is_peer() || !cfg!(target_arch = "x86_64") {
+        return skip("it is trug's way of doing it, on x86_64");
+    }
+    if let Some(reason) = strace::lacking() {
+        return skip(reason);
+    }
+    let container = Container::new()?;
+    container.create()?.ok();
+    assert_nothing_but_sealed_files_are_mapped(&container, "named")?;
+    container.delete_by_force()?.ok();
+
+    let trace = container.path("refused").to_string_lossy().into_owned();
+    let refuse = "inject=prctl:error=EPERM:when=1";
+    let tracer = ["strace", "-e", "trace=prctl,execveat", "-e", refuse, "-o", &trace];
+    container.runtime(["create", &container.id]).under(tracer).output()?.ok();
+    let calls = fs::read_to_string(trace)?;
+    assert!(calls.contains("PR_SET_MM") && calls.contains("INJECTED"), "{calls}");
+    assert!(calls.contains("execveat("), "{calls}");
+    assert_nothing_but_sealed_files_are_mapped(&container, "executed again")?;
+    container.delete_by_force()?.ok();
+    Ok(())
+}
