@@ -308,3 +308,27 @@ fn a_kill_that_is_killed_between_freeze_and_thaw_is_finished_by_the_next() -> Ou
     }
     Ok(())
 }
+
+/// Init finds the commit there when it is ready, and so can die with it: that is no start.
+#[test]
+fn an_init_that_is_killed_before_it_is_ready_is_an_error_and_leaves_nothing() -> Outcome {
+    if is_peer() {
+        return skip("a peer makes other calls, and says it in other words");
+    }
+    if let Some(reason) = strace::lacking() {
+        return skip(reason);
+    }
+    let container = Container::new()?;
+    // Calls of init alone: early in its work, and the last but one before it tells that it is ready.
+    for call in ["pivot_root", "capset"] {
+        for words in [&["create"][..], &["run", "--detach"]] {
+            let inject = format!("inject={call}:signal=KILL:when=1");
+            let tracer = ["strace", "-f", "-o", "/dev/null", "-e", &inject];
+            let words = words.iter().copied().chain([container.id.as_str()]);
+            let output = container.runtime(words).under(tracer).output()?;
+            output.fails(1, "container init was killed by signal 9 while it was being made");
+            assert_eq!(container.leftovers()?, Vec::<String>::new(), "{call}");
+        }
+    }
+    Ok(())
+}
