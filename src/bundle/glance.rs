@@ -13,43 +13,99 @@ pub struct Glance {
 
 pub fn at(text: &[u8]) -> Glance {
     let mut glance = Glance::default();
-    // The last string, which is a member's name if a colon follows; and the last byte that is neither space nor in one.
-    let (mut string, mut before): (&[u8], u8) = (b"", 0);
-    let mut rest = text;
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        match byte {
-            b' ' | b'\n' | b'\t' | b'\r' => continue,
-            b'"' => {
-                let length = length_of_string(after);
-                string = &after[..length];
-                rest = after.get(length + 1..).unwrap_or_default();
-            }
+    let mut before = 0;
+    for token in Tokens::of(text) {
+        match token.byte {
             b':' => {
-                let odd = names::is_in_doubt(string);
+                let odd = names::is_in_doubt(token.string);
                 glance.odd_names |= odd;
-                glance.odd_lists |= odd || shape::has_any_names(string);
+                glance.odd_lists |= odd || shape::has_any_names(token.string);
             }
             // The value of a member: all others are elements of a list, or the whole text.
-            b'[' => glance.odd_lists |= before != b':' || !shape::is_list(string),
+            b'[' => glance.odd_lists |= before != b':' || !shape::is_list(token.string),
             _ => {}
         }
-        before = byte;
+        before = token.byte;
     }
     glance
 }
 
-/// Bytes up to the quotation mark that ends a string, or to the end of the text.
-fn length_of_string(text: &[u8]) -> usize {
-    let mut end = 0;
-    loop {
-        match text.get(end) {
-            None => return text.len(),
-            Some(b'"') => return end,
-            Some(b'\\') => end += 2,
-            Some(_) => end += 1,
+/// The text of the only member of this name, wherever it stands, if it is an object; None where there are several, or
+/// names that may be it in other words.
+pub fn sole_object<'t>(text: &'t [u8], name: &str) -> Option<&'t [u8]> {
+    let (mut found, mut start, mut depth, mut before) = (None, None, 0_usize, 0);
+    for token in Tokens::of(text) {
+        match token.byte {
+            b':' if names::is_in_doubt(token.string) => return None,
+            b':' if token.string == name.as_bytes() && (found.is_some() || start.is_some()) => return None,
+            b'{' => {
+                if before == b':' && token.string == name.as_bytes() {
+                    start = Some((token.place, depth));
+                }
+                depth += 1;
+            }
+            b'}' => {
+                depth = depth.checked_sub(1)?;
+                if let Some((begin, _)) = start.filter(|(_, outside)| *outside == depth) {
+                    (found, start) = (text.get(begin..=token.place), None);
+                }
+            }
+            _ => {}
         }
+        before = token.byte;
     }
+    found
+}
+
+/// What is neither space nor in a string, but for a string's first quotation mark.
+struct Token<'t> {
+    byte: u8,
+    place: usize,
+    /// The last string: a member's name if this is a colon, or what comes after it.
+    string: &'t [u8],
+}
+
+struct Tokens<'t> {
+    text: &'t [u8],
+    place: usize,
+    string: &'t [u8],
+}
+
+impl<'t> Tokens<'t> {
+    fn of(text: &'t [u8]) -> Self {
+        Self { text, place: 0, string: b"" }
+    }
+}
+
+impl<'t> Iterator for Tokens<'t> {
+    type Item = Token<'t>;
+
+    fn next(&mut self) -> Option<Token<'t>> {
+        let rest = self.text.get(self.place..)?;
+        let place = self.place + rest.iter().position(|byte| !byte.is_ascii_whitespace())?;
+        let byte = self.text[place];
+        self.place = place + 1;
+        if byte == b'"' {
+            self.string = string_at(&self.text[self.place..]);
+            self.place += self.string.len() + 1;
+        }
+        Some(Token { byte, place, string: self.string })
+    }
+}
+
+/// What comes before the quotation mark that ends a string, or before the end of the text.
+fn string_at(text: &[u8]) -> &[u8] {
+    let mut end = 0;
+    while let Some(length) =
+        text.get(end..).and_then(|rest| rest.iter().position(|byte| matches!(byte, b'"' | b'\\')))
+    {
+        end += length;
+        if text[end] == b'"' {
+            return &text[..end];
+        }
+        end += 2;
+    }
+    text
 }
 
 #[cfg(test)]
@@ -92,6 +148,26 @@ mod tests {
             (r#"{"linux": {"resources": {"rdma": {"env": []}}}}"#, true),
         ] {
             assert_eq!(at(text.as_bytes()).odd_lists, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_only_object_of_a_name_is_found_as_it_is_written() {
+        for (text, expected) in [
+            (r#"{"linux": {"seccomp": {"a": [{}, "}"]} }, "x": {}}"#, Some(r#"{"a": [{}, "}"]}"#)),
+            (r#"{"seccomp" : {}}"#, Some("{}")),
+            (r#"{"x": "seccomp", "y": {"z": ["seccomp", {}]}}"#, None),
+            (r#"{"seccomp": null}"#, None),
+            (r#"{"seccomp": {"seccomp": {}}}"#, None),
+            (r#"{"seccomp": {}, "annotations": {"seccomp": ""}}"#, None),
+            (r#"{"annotations": {"seccomp": ""}, "linux": {"seccomp": {}}}"#, Some("{}")),
+            (r#"{"seccomp": {}, "Seccomp": {"x": 1}}"#, None),
+            (r#"{"seccomp": {}, "sec\u0063omp": {"x": 1}}"#, None),
+            (r#"{"seccomp": {"#, None),
+            (r#"}"#, None),
+        ] {
+            let found = sole_object(text.as_bytes(), "seccomp");
+            assert_eq!(found, expected.map(str::as_bytes), "{text}");
         }
     }
 

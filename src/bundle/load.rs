@@ -114,6 +114,11 @@ pub fn parse(raw: &[u8]) -> Result<Spec> {
     parsed.and_then(|spec| objects_alone(spec, misplaced())).context(format!("parse {CONFIG}"))
 }
 
+/// The text of a config's linux.seccomp, where it is beyond doubt which one that is.
+pub fn profile(raw: &[u8]) -> Option<&[u8]> {
+    glance::sole_object(raw, "seccomp")
+}
+
 /// What was parsed, if no list was taken for an object.
 fn objects_alone<T>(parsed: T, misplaced: Option<String>) -> Result<T> {
     match misplaced {

@@ -45,7 +45,8 @@ pub fn exec(globals: &Globals, id: &ContainerId, options: &ExecOptions) -> Resul
     };
 
     trace::done("look at the container");
-    let spec = load::parse(&container.config()?)?;
+    let config = container.config()?;
+    let spec = load::parse(&config)?;
     let process = exec_process::build(&spec, options)?;
     validate(&process, options)?;
     let terminal = process.terminal().unwrap_or(false);
@@ -74,7 +75,7 @@ pub fn exec(globals: &Globals, id: &ContainerId, options: &ExecOptions) -> Resul
     let resctrl = container.recorded_resctrl()?;
     let mut entering =
         Entering { state: &state, spec: &spec, plan: &plan, handover: &handover, resctrl, terminal: None };
-    let child = entering.enter(held, filter(globals, &spec)?, &options.cgroup)?;
+    let child = entering.enter(held, filter(globals, &spec, &config)?, &options.cgroup)?;
     let terminal = entering.terminal.take();
     match &mut foreground {
         None => Ok(0),

@@ -5,6 +5,7 @@
 //! ours and closed to others, the entry's name is a hash of everything that the program hangs on, and its content
 //! carries a hash of its own. Whatever is not so is compiled anew and replaced. The cache never makes a command fail.
 
+use std::borrow::Cow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
@@ -35,11 +36,12 @@ const ENTRY_LIMIT: usize = HASH + 4096 * 8;
 /// A machine has a handful of profiles; more than this many are of other times, and go.
 const ENTRIES: usize = 128;
 
-/// The compiled filter of a validated profile, from the cache below `root` if it is there.
+/// The compiled filter of a validated profile, from the cache below `root` if it is there. `text` is the profile as it
+/// was read, if that is known: it says all that the profile does, and need not be written again to be named.
 ///
 /// # Errors
 /// As `plan::seccomp::compile`; never because of the cache.
-pub fn filter(root: &Path, profile: &LinuxSeccomp) -> Result<Filter> {
+pub fn filter(root: &Path, profile: &LinuxSeccomp, text: Option<&[u8]>) -> Result<Filter> {
     let cache = match Cache::open(root) {
         Ok(cache) => cache,
         Err(error) => {
@@ -47,7 +49,7 @@ pub fn filter(root: &Path, profile: &LinuxSeccomp) -> Result<Filter> {
             return seccomp::compile(profile);
         }
     };
-    let name = name_of(profile)?;
+    let name = name_of(profile, text)?;
     match cache.read(&name) {
         Ok(Some(program)) => return seccomp::with_program(profile, program),
         Ok(None) => {}
@@ -61,8 +63,11 @@ pub fn filter(root: &Path, profile: &LinuxSeccomp) -> Result<Filter> {
 }
 
 /// Everything that the program hangs on: the profile, the machine, libseccomp and this code.
-fn name_of(profile: &LinuxSeccomp) -> Result<String> {
-    let profile = serde_json::to_vec(profile).context("encode the seccomp profile")?;
+fn name_of(profile: &LinuxSeccomp, text: Option<&[u8]>) -> Result<String> {
+    let profile = match text {
+        Some(text) => Cow::Borrowed(text),
+        None => Cow::Owned(serde_json::to_vec(profile).context("encode the seccomp profile")?),
+    };
     let mut hash = Sha256::new();
     for part in [FORMAT, env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, &seccomp::library_version()?] {
         hash.update(part);
@@ -193,18 +198,29 @@ mod tests {
     }
 
     fn entry(root: &Path, profile: &LinuxSeccomp) -> PathBuf {
-        root.join(DIRECTORY).join(name_of(profile).unwrap())
+        root.join(DIRECTORY).join(name_of(profile, None).unwrap())
     }
 
     #[test]
     fn a_filter_is_kept_and_found_again_by_its_whole_profile() {
         let root = crate::linux::testing::Scratch::new();
-        let made = filter(root.path(), &profile(5)).unwrap();
+        let made = filter(root.path(), &profile(5), None).unwrap();
         assert_eq!(made, seccomp::compile(&profile(5)).unwrap());
-        assert_eq!(filter(root.path(), &profile(5)).unwrap(), made);
-        assert_ne!(filter(root.path(), &profile(6)).unwrap(), made);
+        assert_eq!(filter(root.path(), &profile(5), None).unwrap(), made);
+        assert_ne!(filter(root.path(), &profile(6), None).unwrap(), made);
         let mode = fs::metadata(entry(root.path(), &profile(5))).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o600);
+    }
+
+    #[test]
+    fn a_profile_is_named_by_its_text_where_that_is_known() {
+        let name = |text: Option<&str>| name_of(&profile(5), text.map(str::as_bytes)).unwrap();
+        assert_eq!(name(Some("{}")), name(Some("{}")));
+        assert_ne!(name(Some("{}")), name(Some("{ }")));
+        assert_ne!(name(Some("{}")), name(None));
+        // However a text came to be: what it is read as is what is written without one.
+        let written = serde_json::to_string(&profile(5)).unwrap();
+        assert_eq!(name(Some(&written)), name(None));
     }
 
     #[test]
@@ -231,11 +247,11 @@ mod tests {
         ];
         for (case, spoil) in spoil.iter().enumerate() {
             let root = crate::linux::testing::Scratch::new();
-            let made = filter(root.path(), &profile(5)).unwrap();
+            let made = filter(root.path(), &profile(5), None).unwrap();
             let path = entry(root.path(), &profile(5));
             let whole = fs::read(&path).unwrap();
             spoil(&path);
-            assert_eq!(filter(root.path(), &profile(5)).unwrap(), made, "case {case}");
+            assert_eq!(filter(root.path(), &profile(5), None).unwrap(), made, "case {case}");
             assert!(fs::symlink_metadata(&path).unwrap().is_file(), "case {case}");
             assert_eq!(fs::read(&path).unwrap(), whole, "case {case}");
         }
@@ -244,20 +260,20 @@ mod tests {
     #[test]
     fn a_strangers_entry_is_replaced() {
         let root = crate::linux::testing::Scratch::new();
-        filter(root.path(), &profile(5)).unwrap();
+        filter(root.path(), &profile(5), None).unwrap();
         let path = entry(root.path(), &profile(5));
         std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
-        filter(root.path(), &profile(5)).unwrap();
+        filter(root.path(), &profile(5), None).unwrap();
         assert_eq!(std::os::unix::fs::MetadataExt::uid(&fs::metadata(&path).unwrap()), 0);
     }
 
     #[test]
     fn one_profiles_entry_under_anothers_name_is_replaced() {
         let root = crate::linux::testing::Scratch::new();
-        filter(root.path(), &profile(5)).unwrap();
-        filter(root.path(), &profile(6)).unwrap();
+        filter(root.path(), &profile(5), None).unwrap();
+        filter(root.path(), &profile(6), None).unwrap();
         fs::copy(entry(root.path(), &profile(5)), entry(root.path(), &profile(6))).unwrap();
-        assert_eq!(filter(root.path(), &profile(6)).unwrap(), seccomp::compile(&profile(6)).unwrap());
+        assert_eq!(filter(root.path(), &profile(6), None).unwrap(), seccomp::compile(&profile(6)).unwrap());
     }
 
     #[test]
@@ -266,23 +282,23 @@ mod tests {
         let directory = root.path().join(DIRECTORY);
         fs::create_dir(&directory).unwrap();
         fs::set_permissions(&directory, Permissions::from_mode(0o777)).unwrap();
-        filter(root.path(), &profile(5)).unwrap();
+        filter(root.path(), &profile(5), None).unwrap();
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);
     }
 
     #[test]
     fn without_a_root_directory_the_filter_is_made_all_the_same() {
-        filter(Path::new("/nonexistent/root"), &profile(5)).unwrap();
+        filter(Path::new("/nonexistent/root"), &profile(5), None).unwrap();
     }
 
     #[test]
     fn old_entries_make_room() {
         let root = crate::linux::testing::Scratch::new();
-        filter(root.path(), &profile(5)).unwrap();
+        filter(root.path(), &profile(5), None).unwrap();
         for number in 0..ENTRIES {
             fs::write(root.path().join(DIRECTORY).join(number.to_string()), "").unwrap();
         }
-        filter(root.path(), &profile(6)).unwrap();
+        filter(root.path(), &profile(6), None).unwrap();
         assert_eq!(fs::read_dir(root.path().join(DIRECTORY)).unwrap().count(), 1);
     }
 }
