@@ -1,6 +1,7 @@
 //! Processes by descriptor: no signal can hit a stranger (`man 2 pidfd_open`).
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -40,7 +41,15 @@ const PID_FS_MAGIC: FsType = FsType(0x5049_4446);
 /// The number of the process on pidfs: of all processes since the boot it alone has it. None where descriptors of
 /// processes are not on pidfs yet, before Linux 6.9, and all look the same.
 pub fn unique_inode(pidfd: BorrowedFd) -> Result<Option<u64>> {
-    let on_pidfs = fstatfs(pidfd)?.filesystem_type() == PID_FS_MAGIC;
+    // They are all on the same.
+    static ON_PIDFS: OnceLock<bool> = OnceLock::new();
+    let on_pidfs = match ON_PIDFS.get() {
+        Some(known) => *known,
+        None => {
+            let found = fstatfs(pidfd)?.filesystem_type() == PID_FS_MAGIC;
+            *ON_PIDFS.get_or_init(|| found)
+        }
+    };
     Ok(if on_pidfs { Some(fstat(pidfd)?.st_ino) } else { None })
 }
 
