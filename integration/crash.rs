@@ -319,7 +319,7 @@ fn an_init_that_is_killed_before_it_is_ready_is_an_error_and_leaves_nothing() ->
         return skip(reason);
     }
     let container = Container::new()?;
-    // Calls of init alone: early in its work, and the last but one before it tells that it is ready.
+    // Calls of init alone: before and after the commit came, as a rule; but it makes no difference.
     for call in ["pivot_root", "capset"] {
         for words in [&["create"][..], &["run", "--detach"]] {
             let inject = format!("inject={call}:signal=KILL:when=1");

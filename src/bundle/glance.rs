@@ -30,8 +30,8 @@ pub fn at(text: &[u8]) -> Glance {
     glance
 }
 
-/// The text of the only member of this name, wherever it stands, if it is an object; None where there are several, or
-/// names that may be it in other words.
+/// The text of the object that is a member of this name, wherever it stands. None where none is, where another member
+/// of that name comes in it or after it, and where a name may be it in other words.
 pub fn sole_object<'t>(text: &'t [u8], name: &str) -> Option<&'t [u8]> {
     let (mut found, mut start, mut depth, mut before) = (None, None, 0_usize, 0);
     for token in Tokens::of(text) {

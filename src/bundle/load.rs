@@ -114,7 +114,8 @@ pub fn parse(raw: &[u8]) -> Result<Spec> {
     parsed.and_then(|spec| objects_alone(spec, misplaced())).context(format!("parse {CONFIG}"))
 }
 
-/// The text of a config's linux.seccomp, where it is beyond doubt which one that is.
+/// The text of the linux.seccomp of a config that was parsed and has one, where it is beyond doubt which one that is: no
+/// other object has that name, a list in its place is refused, and anything else there is no profile.
 pub fn profile(raw: &[u8]) -> Option<&[u8]> {
     glance::sole_object(raw, "seccomp")
 }
