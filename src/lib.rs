@@ -23,6 +23,8 @@ use std::process::{ExitCode, exit};
 use cli::Request;
 /// The version, and the command line as data, for what documents them.
 pub use cli::{VERSION, whole as command_line};
+#[cfg(target_env = "musl")]
+pub use linux::heap::Heap;
 use report::{Code, Context, Error, Result, log, trace};
 
 /// Commands that enter a container: its processes must not reach this program's file.

@@ -3,7 +3,7 @@
 /// musl's own allocator costs what musl's quick start saves (docs/performance.md).
 #[cfg(target_env = "musl")]
 #[global_allocator]
-static HEAP: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static HEAP: trug::Heap = trug::Heap::new();
 
 fn main() -> std::process::ExitCode {
     trug::main()

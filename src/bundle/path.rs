@@ -1,14 +1,19 @@
 //! Paths as text. Nothing here looks at a filesystem: what a path names is found out by the step that
 //! uses it, inside the root, when it runs.
 
+use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 /// Absolute and without `.`, `..` and doubled slashes. A relative path counts from `/` (config.md#mounts),
 /// and `..` cannot rise above it.
 pub fn clean(path: &Path) -> PathBuf {
+    cleaned(path).into_owned()
+}
+
+fn cleaned(path: &Path) -> Cow<'_, Path> {
     if is_clean(path) {
-        return path.to_path_buf();
+        return Cow::Borrowed(path);
     }
     let mut clean = PathBuf::from("/");
     for component in path.components() {
@@ -20,7 +25,7 @@ pub fn clean(path: &Path) -> PathBuf {
             Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
         }
     }
-    clean
+    Cow::Owned(clean)
 }
 
 /// Most paths are as they should be. (Says no of a name that begins with a dot, too.)
@@ -32,9 +37,21 @@ fn is_clean(path: &Path) -> bool {
 
 /// `path` as a container sees it, if it lies in the host directory `root` (or is it); both are cleaned.
 pub fn inside(path: &Path, root: &Path) -> Option<PathBuf> {
-    let (path, root) = (clean(path), clean(root));
+    let (path, root) = (cleaned(path), cleaned(root));
+    if !is_within(&path, &root) {
+        return None;
+    }
     let rest = path.strip_prefix(&root).ok()?;
     Some(Path::new("/").join(rest))
+}
+
+/// Whether `path` lies in `directory` or is it. Both are clean: then it is their text that tells.
+pub fn is_within(path: &Path, directory: &Path) -> bool {
+    let (path, directory) = (path.as_os_str().as_bytes(), directory.as_os_str().as_bytes());
+    match path.strip_prefix(directory) {
+        Some(rest) => rest.is_empty() || rest[0] == b'/' || directory == b"/",
+        None => false,
+    }
 }
 
 #[cfg(test)]
@@ -59,6 +76,16 @@ mod tests {
         ];
         for (path, expected) in cases {
             assert_eq!(clean(Path::new(path)), Path::new(expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn clean_paths_are_within_others_as_their_components_say() {
+        let paths = ["/", "/a", "/ab", "/a/b", "/a/bc", "/a/b/c", "/b", "/.a", "/a/.b"].map(Path::new);
+        for path in paths {
+            for directory in paths {
+                assert_eq!(is_within(path, directory), path.starts_with(directory), "{path:?} {directory:?}");
+            }
         }
     }
 

@@ -154,10 +154,11 @@ pub fn whole(program: &'static str) -> clap::Command {
 /// Reads a command line. `arguments` has the program's name first.
 pub fn parse(arguments: &[OsString]) -> Request {
     let named = subcommand(arguments);
-    let mut definition = help::lay_out(definition(named.as_deref()), program_name());
-    let plain = match arguments::normalize(&definition, arguments) {
+    // It goes with the process: to take its hundreds of pieces apart is a tenth of what a command line costs.
+    let definition = Box::leak(Box::new(help::lay_out(definition(named.as_deref()), program_name())));
+    let plain = match arguments::normalize(definition, arguments) {
         Ok(plain) => plain,
-        Err(fault) => return Request::Misused(misuse(&mut definition, fault)),
+        Err(fault) => return Request::Misused(misuse(definition, fault)),
     };
     let parsed = definition
         .try_get_matches_from_mut(&plain)
@@ -171,7 +172,7 @@ pub fn parse(arguments: &[OsString]) -> Request {
         Err(answer) if !answer.use_stderr() => Request::Print(answer.to_string()),
         Err(refusal) => {
             let fault = Fault::from_clap(&refusal, subcommand(arguments), plain);
-            Request::Misused(misuse(&mut definition, fault))
+            Request::Misused(misuse(definition, fault))
         }
     }
 }

@@ -108,7 +108,7 @@ impl Blueprint {
 
     /// The record that is written before anything is made; what nobody needs to undo it comes later.
     pub fn first_state(&self, order: &Order) -> Result<State> {
-        let own = ProcessId::look_up(&self.proc, nix::unistd::getpid()).context("look at this process")?;
+        let own = ProcessId::of_this_process(&self.proc).context("look at this process")?;
         Ok(State {
             format: FORMAT,
             oci_version: OCI_VERSION_MAX.to_string(),

@@ -148,13 +148,6 @@ impl Entering<'_> {
     fn enter(&mut self, init: OwnedFd, filter: Option<Filter>, sub_cgroup: &[String]) -> Result<Child> {
         let manager = Manager::new(self.state.cgroup.clone());
         let awaited = self.plan.keeps_parent_busy() || filter.as_ref().is_some_and(Filter::has_listener);
-        let start = Start {
-            gate: Gate::Channel,
-            proc: Proc::open().context("open /proc")?,
-            prepared: Prepared { filter, ..Prepared::default() },
-            hook_state: hooks::hook_state(self.state),
-            user_namespace: self.plan.namespaces.contains(&Kind::User),
-        };
         let own = |errno| match sub_cgroup.is_empty() {
             true => self.cgroup_of_init(&manager),
             false => Err(Error::from(errno)),
@@ -167,13 +160,26 @@ impl Entering<'_> {
         };
         // Where the clone cannot go into a v2 cgroup, a write to cgroup.procs could not either.
         let placed = cgroup.is_some();
+        let in_place = placed && self.resctrl.is_none() && self.plan.initial_cpu_affinity.is_none();
+        let start = Start {
+            gate: Gate::Channel,
+            proc: Proc::open().context("open /proc")?,
+            prepared: Prepared { filter, ..Prepared::default() },
+            hook_state: hooks::hook_state(self.state),
+            user_namespace: self.plan.namespaces.contains(&Kind::User),
+            in_place,
+        };
         let child = launch::spawn_exec(self.plan, start, init, cgroup.as_ref().map(AsFd::as_fd), &own)?;
         trace::done("clone3");
         if !placed && let Err(error) = manager.add_exec(child.pid(), sub_cgroup) {
             child.kill();
             return Err(error);
         }
-        match self.bring_up(&child, awaited) {
+        let up = match in_place {
+            true => Ok(()),
+            false => self.place(&child),
+        };
+        match up.and_then(|()| self.bring_up(&child, awaited)) {
             Ok(()) => Ok(child),
             Err(error) => {
                 child.kill();
@@ -192,8 +198,8 @@ impl Entering<'_> {
         manager.init_target(&tree, &proc, Pid::from_raw(pid))
     }
 
-    /// The commit waits for the process to be ready if that is `awaited`; else it lies there for it.
-    fn bring_up(&mut self, child: &Child, awaited: bool) -> Result<()> {
+    /// What the process waits for before it does anything.
+    fn place(&self, child: &Child) -> Result<()> {
         if let Some(group) = &self.resctrl {
             group.add(child.pid())?;
         }
@@ -202,6 +208,11 @@ impl Entering<'_> {
         }
         child.tell(ToInit::Placed)?;
         trace::done("place the process");
+        Ok(())
+    }
+
+    /// The commit waits for the process to be ready if that is `awaited`; else it lies there for it.
+    fn bring_up(&mut self, child: &Child, awaited: bool) -> Result<()> {
         if awaited {
             self.converse(child)?;
         }

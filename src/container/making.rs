@@ -129,25 +129,34 @@ impl Work {
         }
 
         let to_lend = prepared.to_lend()?;
+        let cgroup = self.manager.clone_target()?;
+        let in_place = cgroup.is_some()
+            && to_lend.is_none()
+            && self.resctrl.is_none()
+            && blueprint.plan.leaves_in_place();
         let start = Start {
             gate: self.gate(order)?,
             proc: Proc::open().context("open /proc")?,
             prepared,
             hook_state: blueprint.hook_state.clone(),
             user_namespace: blueprint.plan.has_user_namespace(),
+            in_place,
         };
-        let cgroup = self.manager.clone_target()?;
         let child = launch::spawn(&blueprint.plan, start, cgroup.as_ref().map(AsFd::as_fd))?;
         trace::done("clone3");
         let pid = self.child.insert(child).pid();
-        self.place(blueprint, pid)?;
+        if !in_place {
+            self.place(blueprint, pid)?;
+        }
         let child = self.child.as_ref().ok_or_else(no_child)?;
         if let Some(idmaps) = to_lend {
             child.lend_mounts(&blueprint.plan, &idmaps, &blueprint.proc)?;
         }
-        let cgroup = if cgroup_comes_first { None } else { cgroups()?.remove("") };
-        child.tell_with(ToInit::Placed, cgroup.as_ref().map(AsFd::as_fd).as_slice())?;
-        trace::done("place init");
+        if !in_place {
+            let cgroup = if cgroup_comes_first { None } else { cgroups()?.remove("") };
+            child.tell_with(ToInit::Placed, cgroup.as_ref().map(AsFd::as_fd).as_slice())?;
+            trace::done("place init");
+        }
         if blueprint.plan.makes_network_beside() {
             child.give_network(&blueprint.proc, blueprint.plan.raises_loopback_beside())?;
             trace::done("make the network namespace");

@@ -25,7 +25,8 @@ pub const FORMAT: u32 = 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessId {
     pub pid: i32,
-    /// Clock ticks from boot to its start (`man 5 proc_pid_stat`, field 22).
+    /// Clock ticks from boot to its start (`man 5 proc_pid_stat`, field 22); 0 where it was not looked up, since the
+    /// next is known.
     pub start_time: u64,
     /// Its number on pidfs, which no other process of this boot has; where it is known, nothing else is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,6 +40,15 @@ impl ProcessId {
     /// ENOENT or ESRCH where there is none.
     pub fn look_up(proc: &Proc, pid: Pid) -> linux::Result<Self> {
         Ok(Self { pid: pid.as_raw(), start_time: proc.stat(pid)?.start_time, inode: None })
+    }
+
+    /// This process.
+    pub fn of_this_process(proc: &Proc) -> linux::Result<Self> {
+        let pid = nix::unistd::getpid();
+        match pidfd::unique_inode(pidfd::open(pid)?.as_fd())? {
+            Some(inode) => Ok(Self { pid: pid.as_raw(), start_time: 0, inode: Some(inode) }),
+            None => Self::look_up(proc, pid),
+        }
     }
 
     /// The same, of a process that is held.

@@ -50,19 +50,23 @@ impl Node {
 /// EXDEV: something else took the node's place meanwhile. EPERM: mknod is not allowed here (in a user namespace), so
 /// that the host's node must be bound instead.
 pub fn make_node(parent: BorrowedFd, name: &OsStr, node: Node, mode: u32, uid: u32, gid: u32) -> Result<()> {
-    let is_wanted = |found: &OwnedFd| {
-        fstat(found).map(|stat| file_type(&stat) == node.kind.file_type() && stat.st_rdev == node.number())
-    };
+    let is_wanted =
+        |found: &FileStat| file_type(found) == node.kind.file_type() && found.st_rdev == node.number();
     match mknod_exactly(parent, name, node, mode) {
         Ok(()) => {}
         Err(Errno::EEXIST) => {
-            return if is_wanted(&open_node(parent, name)?)? { Ok(()) } else { Err(Errno::EEXIST) };
+            let found = fstat(open_node(parent, name)?)?;
+            return if is_wanted(&found) { Ok(()) } else { Err(Errno::EEXIST) };
         }
         Err(errno) => return Err(errno),
     }
     let made = open_node(parent, name)?;
-    if !is_wanted(&made)? {
+    let found = fstat(&made)?;
+    if !is_wanted(&found) {
         return Err(Errno::EXDEV);
+    }
+    if (found.st_uid, found.st_gid) == (uid, gid) {
+        return Ok(());
     }
     fchownat(&made, c"", Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::AT_EMPTY_PATH)
 }

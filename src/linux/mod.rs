@@ -9,6 +9,8 @@ pub mod credentials;
 pub mod device;
 pub mod environment;
 pub mod fd;
+#[cfg(target_env = "musl")]
+pub mod heap;
 pub mod host;
 pub mod inherited;
 pub mod keyring;

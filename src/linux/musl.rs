@@ -55,8 +55,11 @@ extern "C" fn __fprintf_chk() -> ! {
 /// aborts where there is no memory, and a container's RLIMIT_AS can see to that.
 #[unsafe(no_mangle)]
 extern "C" fn abort() -> ! {
-    // SAFETY: two numbers; it is asked for here and now, and not what was known at the start.
-    unsafe { libc::kill(libc::getpid(), libc::SIGABRT) };
+    // SAFETY: numbers alone. The thread's is asked of the kernel, here and now: musl's gettid has what was known at the
+    // start.
+    unsafe {
+        libc::syscall(libc::SYS_tgkill, libc::getpid(), libc::syscall(libc::SYS_gettid), libc::SIGABRT)
+    };
     // It is blocked, handled, or we are the first process of a pid namespace.
     super::process::exit_now(128 + libc::SIGABRT)
 }

@@ -48,7 +48,7 @@ pub fn make(spec: &Spec, options: &Options) -> Vec<Step> {
 pub fn are_apart(made: &[Step], mounts: &[Step]) -> bool {
     let is_apart_from = |made: &Step, mount: &Step| match (place(made), &mount.action) {
         (Some(made), Action::Mount(mount)) => {
-            !made.starts_with(&mount.target) && !mount.target.starts_with(made)
+            !path::is_within(made, &mount.target) && !path::is_within(&mount.target, made)
         }
         _ => false,
     };

@@ -130,6 +130,8 @@ pub struct Context {
     /// In a user namespace: the keyring and some mounts differ.
     pub user_namespace: bool,
 
+    /// Where it should be from its birth: the parent does nothing to it before the first step.
+    pub in_place: bool,
     /// For exec: the namespaces to enter before the first step.
     pub enter: Option<Enter>,
     /// The root filesystem, from AttachRootfs (or the start, for exec) on.

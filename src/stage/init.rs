@@ -46,15 +46,17 @@ fn carry_out_all(context: &mut Context, steps: &[Step]) -> Result<Never> {
     trace::enter_init();
     trace::done("clone3");
     receive_trees(context)?;
-    let cgroup = context.channel.expect_with(ToInit::Placed)?.pop();
-    context.prepared.cgroups.extend(cgroup.map(|tree| (String::new(), tree)));
-    trace::done("wait to be placed");
+    if !context.in_place {
+        let cgroup = context.channel.expect_with(ToInit::Placed)?.pop();
+        context.prepared.cgroups.extend(cgroup.map(|tree| (String::new(), tree)));
+        trace::done("wait to be placed");
+    }
     enter_container(context, steps)?;
     // runc's words, which people look for in a debug log.
     log::debug("nsexec container setup: in the container's own namespaces, but for those that are joined");
     for (index, step) in steps.iter().enumerate() {
         carry_out(context, index, step, steps).map_err(|error| match &step.pointer {
-            Some(pointer) => error.at(pointer.clone()),
+            Some(pointer) => error.at(pointer),
             None => error,
         })?;
         if trace::wanted() {

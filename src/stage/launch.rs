@@ -29,6 +29,8 @@ pub struct Start {
     pub prepared: Prepared,
     pub hook_state: HookState,
     pub user_namespace: bool,
+    /// It need not wait for `ToInit::Placed`, and is not told.
+    pub in_place: bool,
 }
 
 /// The child, and the conversation with it.
@@ -139,6 +141,7 @@ fn clone_and_run(
                 prepared: start.prepared,
                 hook_state: start.hook_state,
                 user_namespace: start.user_namespace,
+                in_place: start.in_place,
                 enter,
                 root: None,
                 terminal: None,

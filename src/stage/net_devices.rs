@@ -55,7 +55,7 @@ impl NetDevices {
             namespaces
                 .take(device, &mut self.moved)
                 .with_context(|| format!("move network device {:?} to the container", device.name))
-                .at(device.pointer.clone())?;
+                .at(&device.pointer)?;
         }
         Ok(())
     }

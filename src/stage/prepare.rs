@@ -57,7 +57,7 @@ fn open_all(plan: &Plan, filter: Option<Filter>, proc: &Proc, may_clone: bool) -
 
 fn open_namespaces(plan: &Plan, prepared: &mut Prepared, proc: &Proc) -> Result<()> {
     for joined in &plan.joined_namespaces {
-        let file = open_namespace(&joined.path, joined.kind).at(joined.pointer.clone())?;
+        let file = open_namespace(&joined.path, joined.kind).at(&joined.pointer)?;
         prepared.namespaces.insert(joined.kind, file);
     }
     prepare_idmaps(plan, prepared, proc)
@@ -95,7 +95,7 @@ pub fn open_trees(rootfs: &Rootfs, steps: &[Step], idmaps: &BTreeMap<usize, Owne
         }
         let opened = open_source(&step.action, rootfs.propagation, idmaps.get(&index));
         let opened = match &step.pointer {
-            Some(pointer) => opened.at(pointer.clone()),
+            Some(pointer) => opened.at(pointer),
             None => opened,
         };
         if let Some(tree) = opened? {
@@ -184,7 +184,7 @@ fn prepare_idmaps(plan: &Plan, prepared: &mut Prepared, proc: &Proc) -> Result<(
         let namespace = idmap_namespace(plan, idmap, prepared.namespaces.get(&Kind::User), &mut made, proc)
             .with_context(|| format!("map the ids of the mount at {:?}", mount.target));
         let namespace = match &step.pointer {
-            Some(pointer) => namespace.at(pointer.clone()),
+            Some(pointer) => namespace.at(pointer),
             None => namespace,
         };
         prepared.idmaps.insert(index, namespace?);

@@ -1,5 +1,6 @@
 //! linux.devices (config-linux.md#devices).
 
+use std::fmt::Arguments;
 use std::path::Path;
 
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Spec};
@@ -14,9 +15,9 @@ const MINOR_MAX: i64 = (1 << 20) - 1;
 pub fn check(spec: &Spec, findings: &mut Findings) {
     let devices = spec.linux().as_ref().and_then(|linux| linux.devices().as_ref());
     for (index, device) in devices.into_iter().flatten().enumerate() {
-        let at = format!("/linux/devices/{index}");
-        check_path(device, &at, findings);
-        check_numbers(device, &at, findings);
+        let at = format_args!("/linux/devices/{index}");
+        check_path(device, at, findings);
+        check_numbers(device, at, findings);
         for (field, id) in [("uid", device.uid()), ("gid", device.gid())] {
             if id == Some(u32::MAX) {
                 findings.add(format!("{at}/{field}"), format!("{} is not an id", u32::MAX));
@@ -25,8 +26,8 @@ pub fn check(spec: &Spec, findings: &mut Findings) {
     }
 }
 
-fn check_path(device: &LinuxDevice, at: &str, findings: &mut Findings) {
-    let pointer = format!("{at}/path");
+fn check_path(device: &LinuxDevice, at: Arguments, findings: &mut Findings) {
+    let pointer = format_args!("{at}/path");
     let device_path = device.path();
     if !device_path.is_absolute() || path::clean(device_path) == Path::new("/") {
         findings.add(&pointer, format!("device path {device_path:?} is not an absolute path of a file"));
@@ -35,7 +36,7 @@ fn check_path(device: &LinuxDevice, at: &str, findings: &mut Findings) {
 }
 
 /// A fifo has no numbers: whatever is given is ignored.
-fn check_numbers(device: &LinuxDevice, at: &str, findings: &mut Findings) {
+fn check_numbers(device: &LinuxDevice, at: Arguments, findings: &mut Findings) {
     match device.typ() {
         LinuxDeviceType::P => return,
         LinuxDeviceType::A => return findings.add(format!("{at}/type"), "invalid device type \"a\""),

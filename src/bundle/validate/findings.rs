@@ -23,9 +23,9 @@ struct Finding {
 
 impl Findings {
     /// Something at this JSON pointer is wrong.
-    pub fn add(&mut self, pointer: impl Into<String>, message: impl Display) {
+    pub fn add(&mut self, pointer: impl Display, message: impl Display) {
         match self.kept.len() < KEPT {
-            true => self.kept.push(Finding { pointer: pointer.into(), message: message.to_string() }),
+            true => self.kept.push(Finding { pointer: pointer.to_string(), message: message.to_string() }),
             false => self.more += 1,
         }
     }
@@ -59,6 +59,6 @@ impl Finding {
 /// C strings end at the first zero byte: what follows it would be lost silently.
 pub fn check_text(text: &str, pointer: impl Display, findings: &mut Findings) {
     if text.contains('\0') {
-        findings.add(pointer.to_string(), "contains a zero byte");
+        findings.add(pointer, "contains a zero byte");
     }
 }

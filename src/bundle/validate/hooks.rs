@@ -1,5 +1,7 @@
 //! `hooks` (config.md#posix-platform-hooks).
 
+use std::fmt::Arguments;
+
 use oci_spec::runtime::{Hook, Spec};
 
 use super::findings::{Findings, check_text};
@@ -10,12 +12,12 @@ pub fn check(spec: &Spec, findings: &mut Findings) {
     for (kind, of) in KINDS {
         let hooks = of(hooks);
         for (index, hook) in hooks.iter().flatten().enumerate() {
-            check_hook(hook, &format!("/hooks/{kind}/{index}"), findings);
+            check_hook(hook, format_args!("/hooks/{kind}/{index}"), findings);
         }
     }
 }
 
-fn check_hook(hook: &Hook, at: &str, findings: &mut Findings) {
+fn check_hook(hook: &Hook, at: Arguments, findings: &mut Findings) {
     if !hook.path().is_absolute() {
         findings.add(format!("{at}/path"), format!("hook path {:?} is not absolute", hook.path()));
     }

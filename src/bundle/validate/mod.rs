@@ -48,7 +48,7 @@ pub fn spec(spec: &Spec, situation: Situation) -> Result<()> {
 /// The process part alone, for exec. `pointer`: where it is in config.json; empty for a file of its own.
 pub fn process(process: &Process, pointer: &str) -> Result<()> {
     let mut findings = Findings::default();
-    process::check(process, pointer, &Host::look(), &mut findings);
+    process::check(process, format_args!("{pointer}"), &Host::look(), &mut findings);
     findings.refuse()
 }
 
@@ -56,12 +56,12 @@ fn spec_on(spec: &Spec, situation: Situation, host: &Host) -> Findings {
     let mut findings = Findings::default();
     document::check(spec, &mut findings);
     match spec.process() {
-        Some(process) => process::check(process, "/process", host, &mut findings),
+        Some(process) => process::check(process, format_args!("/process"), host, &mut findings),
         None => findings.add("/process", "process property must not be empty"),
     }
     namespaces::check(spec, &mut findings);
     user_namespace::check(spec, situation, &mut findings);
-    mounts::check(spec, &mut findings);
+    mounts::check(spec, situation, &mut findings);
     paths::check(spec, situation, &mut findings);
     hooks::check(spec, &mut findings);
     devices::check(spec, &mut findings);

@@ -1,31 +1,31 @@
 //! `mounts` (config.md#mounts).
 
+use std::fmt::Arguments;
 use std::path::Path;
 
 use oci_spec::runtime::{Mount, Spec};
 
 use super::findings::{Findings, check_text};
-use super::host;
+use super::{Situation, host, user_namespace};
 use crate::bundle::mount_options::{self, MountOptions};
 use crate::bundle::{path, proc_mounts};
 
-pub fn check(spec: &Spec, findings: &mut Findings) {
+pub fn check(spec: &Spec, situation: Situation, findings: &mut Findings) {
     for (index, mount) in spec.mounts().iter().flatten().enumerate() {
-        let at = format!("/mounts/{index}");
+        let at = format_args!("/mounts/{index}");
         let options = mount_options::parse(mount.options().as_deref().unwrap_or_default());
-        check_texts(mount, &at, findings);
-        check_kind(mount, &options, &at, findings);
-        check_destination(mount, &options, &at, findings);
+        check_texts(mount, at, findings);
+        check_kind(mount, &options, at, findings);
+        check_destination(mount, &options, at, findings);
+        user_namespace::check_mount(spec, mount, &options, situation, at, findings);
     }
 }
 
-fn check_texts(mount: &Mount, at: &str, findings: &mut Findings) {
+fn check_texts(mount: &Mount, at: Arguments, findings: &mut Findings) {
     check_text(&mount.destination().to_string_lossy(), format_args!("{at}/destination"), findings);
-    check_text(
-        &mount.source().clone().unwrap_or_default().to_string_lossy(),
-        format_args!("{at}/source"),
-        findings,
-    );
+    if let Some(source) = mount.source() {
+        check_text(&source.to_string_lossy(), format_args!("{at}/source"), findings);
+    }
     check_text(mount.typ().as_deref().unwrap_or_default(), format_args!("{at}/type"), findings);
     for (index, option) in mount.options().iter().flatten().enumerate() {
         check_text(option, format_args!("{at}/options/{index}"), findings);
@@ -33,7 +33,7 @@ fn check_texts(mount: &Mount, at: &str, findings: &mut Findings) {
 }
 
 /// What is mounted: a bind, a filesystem, or a change of what is there.
-fn check_kind(mount: &Mount, options: &MountOptions, at: &str, findings: &mut Findings) {
+fn check_kind(mount: &Mount, options: &MountOptions, at: Arguments, findings: &mut Findings) {
     let kind = mount.typ().as_deref().unwrap_or_default();
     if options.bind.is_some() {
         return check_bind(mount, options, at, findings);
@@ -51,7 +51,7 @@ fn check_kind(mount: &Mount, options: &MountOptions, at: &str, findings: &mut Fi
     }
 }
 
-fn check_bind(mount: &Mount, options: &MountOptions, at: &str, findings: &mut Findings) {
+fn check_bind(mount: &Mount, options: &MountOptions, at: Arguments, findings: &mut Findings) {
     if !options.data.is_empty() {
         // The kernel ignores them, and they cannot be set for one mount.
         let text = "invalid mount: bind mounts cannot have any filesystem-specific options applied";
@@ -71,8 +71,8 @@ fn check_bind(mount: &Mount, options: &MountOptions, at: &str, findings: &mut Fi
     }
 }
 
-fn check_destination(mount: &Mount, options: &MountOptions, at: &str, findings: &mut Findings) {
-    let pointer = format!("{at}/destination");
+fn check_destination(mount: &Mount, options: &MountOptions, at: Arguments, findings: &mut Findings) {
+    let pointer = format_args!("{at}/destination");
     if mount.destination().as_os_str().is_empty() {
         return findings.add(pointer, "mount destination must not be empty");
     }

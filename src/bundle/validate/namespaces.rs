@@ -14,7 +14,7 @@ pub fn check(spec: &Spec, findings: &mut Findings) {
 
 fn check_entries(spec: &Spec, findings: &mut Findings) {
     for (index, entry) in entries(spec).iter().enumerate() {
-        let at = format!("/linux/namespaces/{index}");
+        let at = format_args!("/linux/namespaces/{index}");
         if entries(spec)[..index].iter().any(|earlier| earlier.typ() == entry.typ()) {
             let text = format!("malformed spec file: duplicated ns {:?}", kind(entry.typ()).spec_name());
             findings.add(&at, text);
@@ -32,7 +32,7 @@ fn check_names(spec: &Spec, findings: &mut Findings) {
     let names = [("hostname", spec.hostname()), ("domainname", spec.domainname())];
     for (field, name) in names {
         let Some(name) = name.as_ref().filter(|name| !name.is_empty()) else { continue };
-        let at = format!("/{field}");
+        let at = format_args!("/{field}");
         if !has(spec, Kind::Uts) {
             findings.add(&at, format!("unable to set {field} without a private UTS namespace"));
         }

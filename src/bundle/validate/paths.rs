@@ -19,7 +19,7 @@ pub fn check(spec: &Spec, situation: Situation, findings: &mut Findings) {
             findings.add(format!("/linux/{field}"), text);
         }
         for (index, path) in paths.iter().enumerate() {
-            let at = format!("/linux/{field}/{index}");
+            let at = format_args!("/linux/{field}/{index}");
             if !path.starts_with('/') {
                 findings.add(&at, format!("path {path:?} is not absolute"));
             }

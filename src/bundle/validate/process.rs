@@ -1,25 +1,27 @@
 //! The program and who runs it (config.md#process). Also for the process of exec.
 
+use std::fmt::Arguments;
+
 use oci_spec::runtime::{PosixRlimit, Process, Spec, User};
 
 use super::findings::{Findings, check_text};
 use super::host::Host;
 use super::scheduling;
 
-pub fn check(process: &Process, at: &str, host: &Host, findings: &mut Findings) {
+pub fn check(process: &Process, at: Arguments, host: &Host, findings: &mut Findings) {
     check_cwd(process, at, findings);
     check_args(process, at, findings);
     check_env(process, at, findings);
     check_terminal(process, at, findings);
-    check_user(process.user(), &format!("{at}/user"), findings);
-    check_rlimits(process.rlimits().as_deref().unwrap_or_default(), &format!("{at}/rlimits"), findings);
+    check_user(process.user(), format_args!("{at}/user"), findings);
+    check_rlimits(process.rlimits().as_deref().unwrap_or_default(), format_args!("{at}/rlimits"), findings);
     check_oom_score(process, at, findings);
     check_labels(process, at, host, findings);
     scheduling::check(process, at, findings);
 }
 
-fn check_cwd(process: &Process, at: &str, findings: &mut Findings) {
-    let pointer = format!("{at}/cwd");
+fn check_cwd(process: &Process, at: Arguments, findings: &mut Findings) {
+    let pointer = format_args!("{at}/cwd");
     let cwd = process.cwd();
     if cwd.as_os_str().is_empty() {
         return findings.add(pointer, "Cwd property must not be empty");
@@ -30,7 +32,7 @@ fn check_cwd(process: &Process, at: &str, findings: &mut Findings) {
     check_text(&cwd.to_string_lossy(), pointer, findings);
 }
 
-fn check_args(process: &Process, at: &str, findings: &mut Findings) {
+fn check_args(process: &Process, at: Arguments, findings: &mut Findings) {
     let args = process.args().as_deref().unwrap_or_default();
     if args.is_empty() {
         findings.add(format!("{at}/args"), "args must not be empty");
@@ -41,7 +43,7 @@ fn check_args(process: &Process, at: &str, findings: &mut Findings) {
 }
 
 /// In runc's words.
-fn check_env(process: &Process, at: &str, findings: &mut Findings) {
+fn check_env(process: &Process, at: Arguments, findings: &mut Findings) {
     for (index, variable) in process.env().iter().flatten().enumerate() {
         let problem = match variable.split_once('=') {
             None => "missing '='".to_string(),
@@ -60,7 +62,7 @@ fn check_env(process: &Process, at: &str, findings: &mut Findings) {
 }
 
 /// A size without a terminal is ignored, whatever it says (config.md#process).
-fn check_terminal(process: &Process, at: &str, findings: &mut Findings) {
+fn check_terminal(process: &Process, at: Arguments, findings: &mut Findings) {
     let Some(size) = process.console_size().filter(|_| process.terminal() == Some(true)) else { return };
     for (name, value) in [("height", size.height()), ("width", size.width())] {
         if value > u64::from(u16::MAX) {
@@ -70,7 +72,7 @@ fn check_terminal(process: &Process, at: &str, findings: &mut Findings) {
 }
 
 /// The highest number means "no id" to every call that takes one (`man 2 setresuid`): it would change nothing.
-fn check_user(user: &User, at: &str, findings: &mut Findings) {
+fn check_user(user: &User, at: Arguments, findings: &mut Findings) {
     if user.uid() == u32::MAX {
         findings.add(format!("{at}/uid"), format!("{} is not a user id", u32::MAX));
     }
@@ -87,7 +89,7 @@ fn check_user(user: &User, at: &str, findings: &mut Findings) {
     }
 }
 
-fn check_rlimits(limits: &[PosixRlimit], at: &str, findings: &mut Findings) {
+fn check_rlimits(limits: &[PosixRlimit], at: Arguments, findings: &mut Findings) {
     for (index, limit) in limits.iter().enumerate() {
         let name = limit.typ().to_string();
         if limits[..index].iter().any(|earlier| earlier.typ() == limit.typ()) {
@@ -102,7 +104,7 @@ fn check_rlimits(limits: &[PosixRlimit], at: &str, findings: &mut Findings) {
 }
 
 /// `man 5 proc_pid_oom_score_adj`.
-fn check_oom_score(process: &Process, at: &str, findings: &mut Findings) {
+fn check_oom_score(process: &Process, at: Arguments, findings: &mut Findings) {
     let Some(score) = process.oom_score_adj() else { return };
     if !(-1000..=1000).contains(&score) {
         findings
@@ -120,7 +122,7 @@ pub fn check_mount_label(spec: &Spec, host: &Host, findings: &mut Findings) {
 }
 
 /// A label that cannot be set must not be left out silently.
-fn check_labels(process: &Process, at: &str, host: &Host, findings: &mut Findings) {
+fn check_labels(process: &Process, at: Arguments, host: &Host, findings: &mut Findings) {
     let given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     if given(process.selinux_label()) && !host.selinux {
         let text = "selinux label is specified in config, but selinux is disabled or not supported";

@@ -38,7 +38,7 @@ pub fn check(spec: &Spec, situation: Situation, host: &Host, findings: &mut Find
 }
 
 fn check_rule(rule: &LinuxDeviceCgroup, index: usize, findings: &mut Findings) {
-    let at = format!("/linux/resources/devices/{index}");
+    let at = format_args!("/linux/resources/devices/{index}");
     let access = rule.access().as_deref().unwrap_or_default();
     if access.is_empty() {
         findings.add(format!("{at}/access"), format!("device access at {index} field cannot be empty"));
@@ -82,7 +82,7 @@ fn check_pairs(resources: &LinuxResources, findings: &mut Findings) {
     let weights = resources.block_io().as_ref().and_then(|io| io.weight_device().as_ref());
     for (index, device) in weights.into_iter().flatten().enumerate() {
         if device.weight().is_none() && device.leaf_weight().is_none() {
-            let at = format!("/linux/resources/blockIO/weightDevice/{index}");
+            let at = format_args!("/linux/resources/blockIO/weightDevice/{index}");
             findings.add(at, "neither weight nor leafWeight is given");
         }
     }
@@ -93,7 +93,7 @@ fn check_pairs(resources: &LinuxResources, findings: &mut Findings) {
         }
     }
     for (index, limit) in resources.hugepage_limits().iter().flatten().enumerate() {
-        let at = format!("/linux/resources/hugepageLimits/{index}");
+        let at = format_args!("/linux/resources/hugepageLimits/{index}");
         if !is_page_size(limit.page_size()) {
             findings.add(format!("{at}/pageSize"), format!("invalid huge page size {:?}", limit.page_size()));
         }

@@ -1,5 +1,7 @@
 //! CPU and I/O scheduling, CPU affinity and memory policy, in runc's words where it has any.
 
+use std::fmt::Arguments;
+
 use oci_spec::runtime::{
     LinuxSchedulerPolicy as Policy, MemoryPolicyModeType as Mode, Process, Scheduler, Spec,
 };
@@ -8,9 +10,9 @@ use super::findings::Findings;
 use crate::bundle::number_list;
 use crate::linux::scheduler::parse_cpu_list;
 
-pub fn check(process: &Process, at: &str, findings: &mut Findings) {
+pub fn check(process: &Process, at: Arguments, findings: &mut Findings) {
     if let Some(scheduler) = process.scheduler() {
-        check_scheduler(scheduler, &format!("{at}/scheduler"), findings);
+        check_scheduler(scheduler, format_args!("{at}/scheduler"), findings);
     }
     let io_level = process.io_priority().map(|priority| priority.priority());
     if let Some(level) = io_level.filter(|level| !(0..=7).contains(level)) {
@@ -27,7 +29,7 @@ pub fn check(process: &Process, at: &str, findings: &mut Findings) {
 }
 
 /// `man 2 sched_setattr`.
-fn check_scheduler(scheduler: &Scheduler, at: &str, findings: &mut Findings) {
+fn check_scheduler(scheduler: &Scheduler, at: Arguments, findings: &mut Findings) {
     let policy = *scheduler.policy();
     let nice = scheduler.nice().unwrap_or(0);
     if matches!(policy, Policy::SchedOther | Policy::SchedBatch) && !(-20..=19).contains(&nice) {

@@ -1,5 +1,7 @@
 //! linux.seccomp (config-linux.md#seccomp).
 
+use std::fmt::Arguments;
+
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction as Action, LinuxSyscall, Spec};
 
 use super::findings::{Findings, check_text};
@@ -12,21 +14,21 @@ const TRACE_MAX: u32 = 0xffff;
 
 pub fn check(spec: &Spec, findings: &mut Findings) {
     let Some(seccomp) = spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref()) else { return };
-    let at = "/linux/seccomp";
+    let at = format_args!("/linux/seccomp");
     if seccomp.default_action() == Action::ScmpActNotify {
         let text = "SCMP_ACT_NOTIFY cannot be used as default action";
         findings.add(format!("{at}/defaultAction"), text);
     }
     let default_errno = seccomp.default_errno_ret();
-    check_errno(seccomp.default_action(), default_errno, &format!("{at}/defaultErrnoRet"), findings);
+    check_errno(seccomp.default_action(), default_errno, format_args!("{at}/defaultErrnoRet"), findings);
     let rules = seccomp.syscalls().as_deref().unwrap_or_default();
     for (index, rule) in rules.iter().enumerate() {
-        check_rule(rule, &format!("{at}/syscalls/{index}"), findings);
+        check_rule(rule, format_args!("{at}/syscalls/{index}"), findings);
     }
     check_listener(spec, seccomp, rules, at, findings);
 }
 
-fn check_rule(rule: &LinuxSyscall, at: &str, findings: &mut Findings) {
+fn check_rule(rule: &LinuxSyscall, at: Arguments, findings: &mut Findings) {
     if rule.names().is_empty() {
         findings.add(format!("{at}/names"), "a seccomp rule needs at least one system call");
     }
@@ -41,7 +43,7 @@ fn check_rule(rule: &LinuxSyscall, at: &str, findings: &mut Findings) {
         }
         check_text(name, pointer, findings);
     }
-    check_errno(rule.action(), rule.errno_ret(), &format!("{at}/errnoRet"), findings);
+    check_errno(rule.action(), rule.errno_ret(), format_args!("{at}/errnoRet"), findings);
     for (index, argument) in rule.args().iter().flatten().enumerate() {
         // `man 2 syscall`: six at most.
         if argument.index() > 5 {
@@ -51,7 +53,7 @@ fn check_rule(rule: &LinuxSyscall, at: &str, findings: &mut Findings) {
     }
 }
 
-fn check_errno(action: Action, errno: Option<u32>, at: &str, findings: &mut Findings) {
+fn check_errno(action: Action, errno: Option<u32>, at: Arguments, findings: &mut Findings) {
     let Some(errno) = errno else { return };
     let max = match action {
         Action::ScmpActErrno => ERRNO_MAX,
@@ -67,7 +69,7 @@ fn check_listener(
     spec: &Spec,
     seccomp: &LinuxSeccomp,
     rules: &[LinuxSyscall],
-    at: &str,
+    at: Arguments,
     findings: &mut Findings,
 ) {
     let path = annotations::seccomp_receiver(spec);

@@ -1,10 +1,12 @@
 //! Maps of ids: of the container's user namespace and of mounts, and who is outside of them (`man 7 user_namespaces`).
 
+use std::fmt::Arguments;
+
 use oci_spec::runtime::{LinuxIdMapping, Mount, Spec, User};
 
 use super::Situation;
 use super::findings::Findings;
-use crate::bundle::mount_options::{self, MountOptions};
+use crate::bundle::mount_options::MountOptions;
 use crate::bundle::namespaces::{self as wanted, has};
 use crate::linux::namespace::Kind;
 use crate::linux::userns::{MAX_BYTES, MAX_EXTENTS};
@@ -16,13 +18,10 @@ pub fn check(spec: &Spec, situation: Situation, findings: &mut Findings) {
     }
     let Some(linux) = spec.linux() else { return };
     for (name, maps) in [("uidMappings", linux.uid_mappings()), ("gidMappings", linux.gid_mappings())] {
-        check_map(given(maps), &format!("/linux/{name}"), findings);
-    }
-    for (index, mount) in spec.mounts().iter().flatten().enumerate() {
-        check_mount(spec, mount, situation, &format!("/mounts/{index}"), findings);
+        check_map(given(maps), format_args!("/linux/{name}"), findings);
     }
     if let Some(process) = spec.process() {
-        check_user(spec, process.user(), "/process/user", findings);
+        check_user(spec, process.user(), format_args!("/process/user"), findings);
     }
 }
 
@@ -43,7 +42,7 @@ fn check_presence(spec: &Spec, findings: &mut Findings) {
         }
         (true, Some(_)) if wanted::is_new(spec, Kind::User) => {
             for (name, maps) in both.iter().filter(|(_, maps)| host_id(given(maps), 0).is_none()) {
-                let at = format!("/linux/{name}");
+                let at = format_args!("/linux/{name}");
                 match given(maps).is_empty() {
                     true => findings.add(at, format!("user namespaces enabled, but no {name} found")),
                     false => findings.add(at, "the container's id 0 is not mapped"),
@@ -55,7 +54,7 @@ fn check_presence(spec: &Spec, findings: &mut Findings) {
 }
 
 /// What the kernel would refuse with a bare EINVAL.
-fn check_map(map: &[LinuxIdMapping], at: &str, findings: &mut Findings) {
+fn check_map(map: &[LinuxIdMapping], at: Arguments, findings: &mut Findings) {
     if map.len() > MAX_EXTENTS {
         // Nor is each compared with each: that many could take hours.
         return findings
@@ -68,7 +67,7 @@ fn check_map(map: &[LinuxIdMapping], at: &str, findings: &mut Findings) {
         findings.add(at, text);
     }
     for (index, extent) in map.iter().enumerate() {
-        let at = format!("{at}/{index}");
+        let at = format_args!("{at}/{index}");
         let end = |first: u32| u64::from(first) + u64::from(extent.size());
         if extent.size() == 0 {
             findings.add(format!("{at}/size"), "a mapping of no ids");
@@ -92,7 +91,7 @@ fn overlap(a: &LinuxIdMapping, b: &LinuxIdMapping) -> bool {
 }
 
 /// Ids that the container's files would have to have, or the process be.
-fn check_user(spec: &Spec, user: &User, at: &str, findings: &mut Findings) {
+fn check_user(spec: &Spec, user: &User, at: Arguments, findings: &mut Findings) {
     let Some(maps) = Maps::of(spec) else { return };
     if host_id(maps.uids, user.uid()).is_none() {
         findings.add(format!("{at}/uid"), no_user(user.uid()));
@@ -115,15 +114,22 @@ fn no_group(gid: u32) -> String {
     format!("user namespaces enabled, but no group mapping found for gid {gid}")
 }
 
-fn check_mount(spec: &Spec, mount: &Mount, situation: Situation, at: &str, findings: &mut Findings) {
-    let options = mount_options::parse(mount.options().as_deref().unwrap_or_default());
-    check_owner_options(spec, &options, at, findings);
+/// What one of `mounts` says of ids; `options` are its own.
+pub fn check_mount(
+    spec: &Spec,
+    mount: &Mount,
+    options: &MountOptions,
+    situation: Situation,
+    at: Arguments,
+    findings: &mut Findings,
+) {
+    check_owner_options(spec, options, at, findings);
     let (uids, gids) = (given(mount.uid_mappings()), given(mount.gid_mappings()));
     if uids.is_empty() && gids.is_empty() && options.idmap.is_none() {
         return;
     }
-    check_map(uids, &format!("{at}/uidMappings"), findings);
-    check_map(gids, &format!("{at}/gidMappings"), findings);
+    check_map(uids, format_args!("{at}/uidMappings"), findings);
+    check_map(gids, format_args!("{at}/gidMappings"), findings);
     let mapped = match (uids.is_empty(), gids.is_empty()) {
         (true, true) => has(spec, Kind::User),
         (one, other) => !one && !other,
@@ -141,7 +147,7 @@ fn check_mount(spec: &Spec, mount: &Mount, situation: Situation, at: &str, findi
 }
 
 /// `uid=` and `gid=` of a new filesystem: the kernel calls an id that is not mapped an invalid argument.
-fn check_owner_options(spec: &Spec, options: &MountOptions, at: &str, findings: &mut Findings) {
+fn check_owner_options(spec: &Spec, options: &MountOptions, at: Arguments, findings: &mut Findings) {
     let Some(maps) = Maps::of(spec) else { return };
     for option in &options.data {
         let Some(id) = option.value.as_ref().and_then(|value| value.parse().ok()) else { continue };

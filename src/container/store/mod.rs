@@ -53,6 +53,9 @@ impl Store {
     /// # Errors
     /// It cannot be made, or something else than a directory stands there.
     pub fn open(root: &Path) -> Result<Self> {
+        if let Some(store) = Self::open_existing(root)? {
+            return Ok(store);
+        }
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)

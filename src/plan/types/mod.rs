@@ -101,6 +101,11 @@ impl Plan {
         kinds.filter(|kind| *kind != Kind::Network || !beside).collect()
     }
 
+    /// The parent has nothing to do to init before its first step, if it is born in its cgroup.
+    pub fn leaves_in_place(&self) -> bool {
+        self.id_maps.is_none() && self.cgroup.owner.is_none() && self.privileged.oom_score_adj.is_none()
+    }
+
     /// Init waits for the parent once the root filesystem stands.
     pub fn awaits_parent(&self) -> bool {
         self.steps.iter().any(|step| step.action == Action::AwaitRuntimeHooks)

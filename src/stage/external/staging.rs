@@ -224,7 +224,7 @@ fn make_mount_points(
     for (index, step) in plan.steps.iter().enumerate() {
         let made = make_mount_point(&view, index, step, attached);
         match &step.pointer {
-            Some(pointer) => made.at(pointer.clone())?,
+            Some(pointer) => made.at(pointer)?,
             None => made?,
         }
     }
