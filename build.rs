@@ -6,7 +6,7 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    let scripts = ["no-unwind-tables.ld", "rarely-run.ld"];
+    let scripts = ["no-unwind-tables.ld", "often-run.ld", "rarely-run.ld"];
     for script in scripts {
         println!("cargo::rerun-if-changed={script}");
     }

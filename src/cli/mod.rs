@@ -154,11 +154,10 @@ pub fn whole(program: &'static str) -> clap::Command {
 /// Reads a command line. `arguments` has the program's name first.
 pub fn parse(arguments: &[OsString]) -> Request {
     let named = subcommand(arguments);
-    // It goes with the process: to take its hundreds of pieces apart is a tenth of what a command line costs.
-    let definition = Box::leak(Box::new(help::lay_out(definition(named.as_deref()), program_name())));
-    let plain = match arguments::normalize(definition, arguments) {
+    let mut definition = help::lay_out(definition(named.as_deref()), program_name());
+    let plain = match arguments::normalize(&definition, arguments) {
         Ok(plain) => plain,
-        Err(fault) => return Request::Misused(misuse(definition, fault)),
+        Err(fault) => return Request::Misused(misuse(&mut definition, fault)),
     };
     let parsed = definition
         .try_get_matches_from_mut(&plain)
@@ -172,7 +171,7 @@ pub fn parse(arguments: &[OsString]) -> Request {
         Err(answer) if !answer.use_stderr() => Request::Print(answer.to_string()),
         Err(refusal) => {
             let fault = Fault::from_clap(&refusal, subcommand(arguments), plain);
-            Request::Misused(misuse(definition, fault))
+            Request::Misused(misuse(&mut definition, fault))
         }
     }
 }
@@ -217,23 +216,23 @@ impl Invocation {
 impl Command {
     fn carry_out(self, globals: &Globals) -> Result<u8> {
         match self {
-            Command::Checkpoint(command) => command.carry_out(globals),
-            Command::Create(command) => command.carry_out(globals),
-            Command::Delete(command) => command.carry_out(globals),
-            Command::Events(command) => command.carry_out(globals),
-            Command::Exec(command) => command.carry_out(globals),
-            Command::Features(command) => command.carry_out(),
-            Command::Kill(command) => command.carry_out(globals),
-            Command::List(command) => command.carry_out(globals),
-            Command::Pause(command) => command.carry_out(globals),
-            Command::Ps(command) => command.carry_out(globals),
-            Command::Restore(command) => command.carry_out(globals),
-            Command::Resume(command) => command.carry_out(globals),
-            Command::Run(command) => command.carry_out(globals),
-            Command::Spec(command) => command.carry_out(),
-            Command::Start(command) => command.carry_out(globals),
-            Command::State(command) => command.carry_out(globals),
-            Command::Update(command) => command.carry_out(globals),
+            Command::Checkpoint(command) => apart(|| command.carry_out(globals)),
+            Command::Create(command) => apart(|| command.carry_out(globals)),
+            Command::Delete(command) => apart(|| command.carry_out(globals)),
+            Command::Events(command) => apart(|| command.carry_out(globals)),
+            Command::Exec(command) => apart(|| command.carry_out(globals)),
+            Command::Features(command) => apart(|| command.carry_out()),
+            Command::Kill(command) => apart(|| command.carry_out(globals)),
+            Command::List(command) => apart(|| command.carry_out(globals)),
+            Command::Pause(command) => apart(|| command.carry_out(globals)),
+            Command::Ps(command) => apart(|| command.carry_out(globals)),
+            Command::Restore(command) => apart(|| command.carry_out(globals)),
+            Command::Resume(command) => apart(|| command.carry_out(globals)),
+            Command::Run(command) => apart(|| command.carry_out(globals)),
+            Command::Spec(command) => apart(|| command.carry_out()),
+            Command::Start(command) => apart(|| command.carry_out(globals)),
+            Command::State(command) => apart(|| command.carry_out(globals)),
+            Command::Update(command) => apart(|| command.carry_out(globals)),
         }
     }
 
@@ -256,6 +255,13 @@ impl Command {
             _ => |error| Failure { error, status: FAILED },
         }
     }
+}
+
+/// What one command does, and no part of another: in one function, they would have 32 KB of stack together, which each
+/// start touches.
+#[inline(never)]
+fn apart<T>(carry_out: impl FnOnce() -> T) -> T {
+    carry_out()
 }
 
 #[cfg(test)]
