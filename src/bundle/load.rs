@@ -4,8 +4,8 @@
 //! absent from zero, or in which a name has another case than the specification's, is parsed a second time: mended where runc would accept it (`mend`), or reported with
 //! the place that is wrong.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::fs::{File, OpenOptions};
+use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,7 @@ use serde_json::Value;
 use super::path::clean;
 use super::{glance, locate, mend, shape};
 use crate::fail;
+use crate::linux;
 use crate::report::{Code, Context, Error, Result, log};
 
 /// The largest file that is read, in bytes. The largest configs known have a few megabytes.
@@ -98,8 +99,8 @@ fn rootfs(spec: &Spec, bundle: &Path) -> Result<PathBuf> {
 }
 
 /// With one slash at the beginning: POSIX lets two mean something else, and musl's realpath keeps them.
-fn canonicalize(path: &Path) -> io::Result<PathBuf> {
-    Ok(clean(&fs::canonicalize(path)?))
+fn canonicalize(path: &Path) -> linux::Result<PathBuf> {
+    Ok(clean(&linux::host::real_path(path)?))
 }
 
 /// Parses the bytes of a config.json; errors carry the JSON pointer. Warns about and drops unknown capabilities, as

@@ -7,6 +7,8 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use oci_spec::runtime::Hook;
+
 use super::kill::{SIGKILL, thaw};
 use super::state::{Phase, ProcessId, State, Status};
 use super::store::{Container, ContainerId};
@@ -99,6 +101,19 @@ fn end_creation(state: &State) -> Result<()> {
 
 /// Ends and removes all that the state names. `all` where init's death need not be the others'.
 pub(super) fn destroy(container: Container, state: &State, all: bool) -> Result<()> {
+    end_all(&container, state, all)?;
+    hooks::poststop(&container, state)?;
+    container.discard()
+}
+
+/// The same by who made it, and knows its hooks.
+pub(super) fn destroy_own(container: Container, state: &State, poststop: &[Hook]) -> Result<()> {
+    end_all(&container, state, true)?;
+    hooks::run_poststop(poststop, &hooks::hook_state(state));
+    container.discard()
+}
+
+fn end_all(container: &Container, state: &State, all: bool) -> Result<()> {
     let proc = Proc::open().context("open /proc")?;
     // After a reboot nothing is left, and another container can have the cgroup's path.
     if state.is_of_this_boot()? {
@@ -108,9 +123,7 @@ pub(super) fn destroy(container: Container, state: &State, all: bool) -> Result<
         }
         remove_cgroup(&manager, all)?;
     }
-    remove_resctrl_group(&container)?;
-    hooks::poststop(&container, state)?;
-    container.discard()
+    remove_resctrl_group(container)
 }
 
 /// The same by cgroup.json alone.

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat, renameat};
+use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use oci_spec::runtime::LinuxSeccomp;
@@ -84,7 +84,7 @@ struct Cache {
 impl Cache {
     fn open(root: &Path) -> Result<Self> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let root = open(root, flags, Mode::empty()).context("open the root directory")?;
+        let root = fd::open(root, flags).context("open the root directory")?;
         let directory = match openat(&root, DIRECTORY, flags | OFlag::O_NOFOLLOW, Mode::empty()) {
             Err(Errno::ENOENT) => {
                 match mkdirat(&root, DIRECTORY, Mode::S_IRWXU) {

@@ -26,6 +26,9 @@ pub fn hook_state(state: &State) -> HookState {
 
 /// prestart and createRuntime: while the container is made or restored, in the host's namespaces.
 pub fn run_creating(hooks: &ParentHooks, state: &HookState, pid: i32) -> Result<()> {
+    if hooks.prestart.is_empty() && hooks.create_runtime.is_empty() {
+        return Ok(());
+    }
     let json = state.to_json("creating", Some(pid));
     hook::run_all("prestart", &hooks.prestart, &json, hook::NO_ENVIRONMENT)?;
     hook::run_all("createRuntime", &hooks.create_runtime, &json, hook::NO_ENVIRONMENT)
@@ -33,12 +36,18 @@ pub fn run_creating(hooks: &ParentHooks, state: &HookState, pid: i32) -> Result<
 
 /// poststart: after the program has started, before `start` returns.
 pub fn run_poststart(hooks: &[Hook], state: &HookState, pid: i32) -> Result<()> {
+    if hooks.is_empty() {
+        return Ok(());
+    }
     hook::run_all("poststart", hooks, &state.to_json("running", Some(pid)), hook::NO_ENVIRONMENT)
 }
 
 /// poststop: each is run whatever became of the one before; a failure is a warning
 /// (runtime-spec runtime.md#lifecycle, 13).
 pub fn run_poststop(hooks: &[Hook], state: &HookState) {
+    if hooks.is_empty() {
+        return;
+    }
     let json = state.to_json("stopped", None);
     for index in 0..hooks.len() {
         if let Err(error) = hook::run_one("poststop", hooks, index, &json, hook::NO_ENVIRONMENT) {

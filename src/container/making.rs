@@ -41,6 +41,7 @@ pub struct Made {
     pub terminal: Option<OwnedFd>,
     pub hook_state: HookState,
     pub poststart: Vec<Hook>,
+    pub poststop: Vec<Hook>,
     pub notify: Option<NotifyRelay>,
 }
 
@@ -86,6 +87,7 @@ pub fn make(order: &Order) -> Result<Made> {
         terminal: work.terminal,
         hook_state: blueprint.hook_state,
         poststart: blueprint.plan.hooks.poststart,
+        poststop: blueprint.plan.hooks.poststop,
         notify: blueprint.notify,
     })
 }

@@ -62,7 +62,7 @@ fn end(mut made: Made, keep: bool) -> Result<()> {
         return kill::end(&made.state);
     }
     match made.container.lock() {
-        Ok(()) => delete::destroy(made.container, &made.state, true),
+        Ok(()) => delete::destroy_own(made.container, &made.state, &made.poststop),
         // Somebody deleted it while it ran.
         Err(error) => {
             log::debug(error);

@@ -1,10 +1,11 @@
 //! Descriptors: bounded reads, whole writes, closing all but a few.
 //! Nothing here may leave a descriptor open across an exec by accident.
 
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::sys::stat::{SFlag, fstat, major, minor};
+use nix::NixPath;
+use nix::fcntl::{AT_FDCWD, FcntlArg, FdFlag, OFlag, fcntl, openat};
+use nix::sys::stat::{Mode, SFlag, fstat, major, minor};
 use nix::unistd::Uid;
 
 use super::syscall::{done, over_interrupts};
@@ -14,6 +15,11 @@ use super::{Errno, Result};
 const LAST: libc::c_uint = libc::c_uint::MAX;
 /// Memory devices and the minor number of `/dev/null` among them (Documentation/admin-guide/devices.txt).
 pub const NULL_DEVICE: (u32, u32) = (1, 3);
+
+/// Opens what is there (no O_CREAT). By openat(2): musl's open makes a second call for O_CLOEXEC.
+pub fn open<P: ?Sized + NixPath>(path: &P, flags: OFlag) -> Result<OwnedFd> {
+    openat(AT_FDCWD, path, flags, Mode::empty())
+}
 
 /// Marks every descriptor >= `first` close-on-exec (`man 2 close_range`, CLOSE_RANGE_CLOEXEC, Linux 5.11).
 pub fn mark_cloexec_from(first: RawFd) -> Result<()> {

@@ -1,7 +1,12 @@
 //! Facts of the machine: boot id, which system calls it has, and locks on directories.
 
+use std::ffi::{CStr, OsStr};
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+
+use nix::NixPath;
 
 use super::procfs::Proc;
 use super::syscall::{done, over_interrupts};
@@ -15,6 +20,21 @@ pub fn boot_id() -> Result<String> {
     }
     let bytes = Proc::open()?.read("sys/kernel/random/boot_id", 64)?;
     Ok(KNOWN.get_or_init(|| String::from_utf8_lossy(&bytes).trim().to_string()).clone())
+}
+
+/// The absolute path of what `path` names, without symlinks, `.` and `..` (`man 3 realpath`). ENAMETOOLONG: `PATH_MAX`
+/// bytes are not enough for it.
+pub fn real_path(path: &Path) -> Result<PathBuf> {
+    // Ours, since the C library's own heap is used for nothing else in an ordinary start.
+    let mut found = Vec::<u8>::with_capacity(libc::PATH_MAX as usize);
+    path.with_nix_path(|path| {
+        // SAFETY: a string that ends with a zero, and room for PATH_MAX bytes, which is all that realpath may write.
+        let end = unsafe { libc::realpath(path.as_ptr(), found.as_mut_ptr().cast()) };
+        if end.is_null() { Err(Errno::last()) } else { Ok(()) }
+    })??;
+    // SAFETY: it has written a string there, with the zero at its end.
+    let found = unsafe { CStr::from_ptr(found.as_ptr().cast()) };
+    Ok(PathBuf::from(OsStr::from_bytes(found.to_bytes())))
 }
 
 /// flock(LOCK_EX|LOCK_NB), held until `unlock` or until every copy of the descriptor is closed; false if

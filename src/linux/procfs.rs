@@ -5,14 +5,14 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2, readlinkat};
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
 use nix::sys::stat::{Mode, fstat};
 use nix::sys::statfs::{FsType, PROC_SUPER_MAGIC, fstatfs};
 use nix::unistd::Pid;
 use procfs::FromRead;
 
 use super::syscall::over_interrupts;
-use super::{Errno, Result};
+use super::{Errno, Result, fd};
 
 /// PROC_ROOT_INO (linux/proc_fs.h): the root directory of every procfs.
 const PROC_ROOT_INODE: u64 = 1;
@@ -33,7 +33,7 @@ impl Proc {
     /// Opens /proc (O_PATH) and proves that it is the root of a procfs; EXDEV if not.
     pub fn open() -> Result<Self> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let proc = open("/proc", flags, Mode::empty())?;
+        let proc = fd::open("/proc", flags)?;
         require(&proc, PROC_SUPER_MAGIC)?;
         if fstat(&proc)?.st_ino != PROC_ROOT_INODE {
             return Err(Errno::EXDEV);

@@ -9,15 +9,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::Mode;
+use nix::fcntl::OFlag;
 
 use super::context::{Prepared, RootTree, Trees, Unopened};
 use crate::fail;
 use crate::linux::mount::{self, Propagation, PropagationKind};
 use crate::linux::namespace::{self, Kind};
 use crate::linux::procfs::Proc;
-use crate::linux::{capability, device, userns};
+use crate::linux::{capability, device, fd, userns};
 use crate::plan::seccomp::Filter;
 use crate::plan::{
     Action, CgroupMount, Device, IdMaps, Mount, MountIdmap, MountSource, Plan, Rootfs, SourceLink, Step,
@@ -161,7 +160,7 @@ fn clone_cgroup(path: &Path) -> Result<OwnedFd> {
 }
 
 fn open_namespace(path: &Path, kind: Kind) -> Result<OwnedFd> {
-    let file = open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK, Mode::empty())
+    let file = fd::open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)
         .with_context(|| format!("open {} namespace {path:?}", kind.spec_name()))?;
     match namespace::kind_of(file.as_fd()) {
         Some(found) if found == kind => Ok(file),
@@ -221,7 +220,7 @@ fn idmap_namespace(
 fn open_rootfs(rootfs: &Rootfs) -> Result<RootTree> {
     let path = &rootfs.path;
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let place = open(path, flags, Mode::empty()).with_context(|| format!("open root filesystem {path:?}"))?;
+    let place = fd::open(path, flags).with_context(|| format!("open root filesystem {path:?}"))?;
     let tree = mount::open_tree_clone_fd(place.as_fd(), true)
         .with_context(|| format!("clone the root filesystem {path:?}"))?;
     let private = Propagation { kind: PropagationKind::Private, recursive: false };
@@ -328,7 +327,7 @@ pub fn map_ids(tree: BorrowedFd, namespace: BorrowedFd, recursive: bool) -> Resu
 /// The host's /dev/null, proven to be it before a container can have any say (CVE-2025-31133).
 fn clone_null() -> Result<OwnedFd> {
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let null = open("/dev/null", flags, Mode::empty()).context("open")?;
+    let null = fd::open("/dev/null", flags).context("open")?;
     if !device::is_char(null.as_fd(), 1, 3) {
         fail!(Code::System, "/dev/null is not character device 1:3");
     }

@@ -7,14 +7,14 @@ use std::path::Path;
 use crate::linux::procfs::Proc;
 use crate::linux::resctrl::Resctrl;
 
-/// What this host has.
+/// What a host has: each looked at when a config asks for it, as most do not.
 #[derive(Debug, Clone, Copy)]
 pub struct Host {
-    pub selinux: bool,
-    pub apparmor: bool,
+    pub selinux: fn() -> bool,
+    pub apparmor: fn() -> bool,
     /// One cgroup hierarchy, of version 2.
-    pub unified_cgroups: bool,
-    pub resctrl: ResctrlFacts,
+    pub unified_cgroups: fn() -> bool,
+    pub resctrl: fn() -> ResctrlFacts,
 }
 
 /// What the resctrl filesystem of this host can do.
@@ -37,15 +37,13 @@ impl ResctrlFacts {
 }
 
 impl Host {
-    pub fn look() -> Self {
-        Self {
-            selinux: Path::new("/sys/fs/selinux/enforce").exists(),
-            apparmor: has_apparmor(),
-            unified_cgroups: Path::new("/sys/fs/cgroup/cgroup.controllers").exists(),
-            // Most configs do not ask.
-            resctrl: ResctrlFacts::default(),
-        }
-    }
+    /// The one that we are on.
+    pub const THIS: Self = Self {
+        selinux: || Path::new("/sys/fs/selinux/enforce").exists(),
+        apparmor: has_apparmor,
+        unified_cgroups: || Path::new("/sys/fs/cgroup/cgroup.controllers").exists(),
+        resctrl: ResctrlFacts::look,
+    };
 }
 
 /// As libapparmor finds out: the module is on, and its filesystem is there.

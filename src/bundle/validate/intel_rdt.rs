@@ -3,16 +3,17 @@
 use oci_spec::runtime::{LinuxIntelRdt, Spec};
 
 use super::findings::{Findings, check_text};
-use super::host::Host;
+use super::host::{Host, ResctrlFacts};
 
 pub fn check(spec: &Spec, host: &Host, findings: &mut Findings) {
     let Some(config) = spec.linux().as_ref().and_then(|linux| linux.intel_rdt().as_ref()) else { return };
-    if !host.resctrl.mounted {
+    let resctrl = (host.resctrl)();
+    if !resctrl.mounted {
         let text = "intelRdt is specified in config, but Intel RDT is not enabled";
         findings.add("/linux/intelRdt", format!("{text}: no resctrl filesystem is mounted"));
     }
     check_class(config, findings);
-    check_schemata(config, host, findings);
+    check_schemata(config, resctrl, findings);
 }
 
 fn check_class(config: &LinuxIntelRdt, findings: &mut Findings) {
@@ -26,15 +27,15 @@ fn check_class(config: &LinuxIntelRdt, findings: &mut Findings) {
     check_text(class, at, findings);
 }
 
-fn check_schemata(config: &LinuxIntelRdt, host: &Host, findings: &mut Findings) {
+fn check_schemata(config: &LinuxIntelRdt, resctrl: ResctrlFacts, findings: &mut Findings) {
     let given = |schema: &Option<String>| schema.clone().filter(|schema| !schema.is_empty());
-    if given(config.l3_cache_schema()).is_some() && host.resctrl.mounted && !host.resctrl.cache {
+    if given(config.l3_cache_schema()).is_some() && resctrl.mounted && !resctrl.cache {
         let text = "intelRdt.l3CacheSchema is specified in config, but Intel RDT/CAT is not enabled";
         findings.add("/linux/intelRdt/l3CacheSchema", text);
     }
     if let Some(schema) = given(config.mem_bw_schema()) {
         let at = "/linux/intelRdt/memBwSchema";
-        if host.resctrl.mounted && !host.resctrl.bandwidth {
+        if resctrl.mounted && !resctrl.bandwidth {
             let text = "intelRdt.memBwSchema is specified in config, but Intel RDT/MBA is not enabled";
             findings.add(at, text);
         }

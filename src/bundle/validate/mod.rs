@@ -8,7 +8,7 @@ use oci_spec::runtime::{Process, Spec};
 
 use crate::report::Result;
 use findings::Findings;
-use host::{Host, ResctrlFacts};
+use host::Host;
 
 mod devices;
 mod document;
@@ -38,17 +38,13 @@ pub struct Situation {
 
 /// Refuses with every finding named (`message [pointer]`), the first as the error's pointer.
 pub fn spec(spec: &Spec, situation: Situation) -> Result<()> {
-    let mut host = Host::look();
-    if spec.linux().as_ref().is_some_and(|linux| linux.intel_rdt().is_some()) {
-        host.resctrl = ResctrlFacts::look();
-    }
-    spec_on(spec, situation, &host).refuse()
+    spec_on(spec, situation, &Host::THIS).refuse()
 }
 
 /// The process part alone, for exec. `pointer`: where it is in config.json; empty for a file of its own.
 pub fn process(process: &Process, pointer: &str) -> Result<()> {
     let mut findings = Findings::default();
-    process::check(process, format_args!("{pointer}"), &Host::look(), &mut findings);
+    process::check(process, format_args!("{pointer}"), &Host::THIS, &mut findings);
     findings.refuse()
 }
 

@@ -115,7 +115,7 @@ fn check_oom_score(process: &Process, at: Arguments, findings: &mut Findings) {
 /// linux.mountLabel: the same for the files of the container's mounts.
 pub fn check_mount_label(spec: &Spec, host: &Host, findings: &mut Findings) {
     let label = spec.linux().as_ref().and_then(|linux| linux.mount_label().as_ref());
-    if label.is_some_and(|label| !label.is_empty()) && !host.selinux {
+    if label.is_some_and(|label| !label.is_empty()) && !(host.selinux)() {
         let text = "selinux mount label is specified in config, but selinux is disabled or not supported";
         findings.add("/linux/mountLabel", text);
     }
@@ -124,11 +124,11 @@ pub fn check_mount_label(spec: &Spec, host: &Host, findings: &mut Findings) {
 /// A label that cannot be set must not be left out silently.
 fn check_labels(process: &Process, at: Arguments, host: &Host, findings: &mut Findings) {
     let given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
-    if given(process.selinux_label()) && !host.selinux {
+    if given(process.selinux_label()) && !(host.selinux)() {
         let text = "selinux label is specified in config, but selinux is disabled or not supported";
         findings.add(format!("{at}/selinuxLabel"), text);
     }
-    if given(process.apparmor_profile()) && !host.apparmor {
+    if given(process.apparmor_profile()) && !(host.apparmor)() {
         findings.add(format!("{at}/apparmorProfile"), "apparmor: config provided but apparmor not supported");
     }
 }

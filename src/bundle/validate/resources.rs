@@ -64,7 +64,7 @@ fn check_rule(rule: &LinuxDeviceCgroup, index: usize, findings: &mut Findings) {
 fn check_unified(resources: &LinuxResources, host: &Host, findings: &mut Findings) {
     let Some(unified) = resources.unified() else { return };
     let at = "/linux/resources/unified";
-    if !host.unified_cgroups {
+    if !(host.unified_cgroups)() {
         findings.add(at, "invalid configuration: cannot use unified on cgroup v1");
     }
     let mut keys: Vec<&String> = unified.keys().collect();

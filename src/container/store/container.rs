@@ -248,15 +248,20 @@ impl Container {
         let removing = || format!("remove {:?}", self.path);
         // The record first: without it, what is left half-way points at no cgroup, which could be
         // another container's by then. Then the state: what is left is no container.
-        for name in [CGROUP_FILE, RESCTRL_FILE, STATE_FILE] {
+        for name in [CGROUP_FILE, RESCTRL_FILE, STATE_FILE, CONFIG_FILE] {
             let name = CString::new(name).with_context(removing)?;
             files::remove(self.directory(), &name).with_context(removing)?;
         }
-        files::empty(self.directory()).with_context(removing)?;
         if !self.is_current()? {
-            return Ok(());
+            return files::empty(self.directory()).with_context(removing);
         }
-        match unlinkat(&self.root, self.id.as_str(), UnlinkatFlags::RemoveDir) {
+        let remove = || unlinkat(&self.root, self.id.as_str(), UnlinkatFlags::RemoveDir);
+        let removed = match remove() {
+            // There is more than that in it.
+            Err(Errno::ENOTEMPTY | Errno::EEXIST) => files::empty(self.directory()).and_then(|()| remove()),
+            removed => removed,
+        };
+        match removed {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
             Err(errno) => Err(errno).with_context(removing),
         }

@@ -15,14 +15,14 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use nix::dir::Dir;
-use nix::fcntl::{OFlag, open, openat};
+use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, mkdirat};
 
 pub use container::{Container, Observer};
 pub use id::ContainerId;
 
 use crate::fail;
-use crate::linux::Errno;
+use crate::linux::{Errno, fd};
 use crate::report::{Code, Context, Error, Result};
 
 /// The state, rewritten whole at each step.
@@ -73,7 +73,7 @@ impl Store {
 
     /// Opens the store; None where nothing was ever stored.
     pub fn open_existing(root: &Path) -> Result<Option<Self>> {
-        match open(root, DIRECTORY, Mode::empty()) {
+        match fd::open(root, DIRECTORY) {
             Ok(directory) => Ok(Some(Self { directory: Rc::new(directory), path: root.to_owned() })),
             Err(Errno::ENOENT) => Ok(None),
             Err(errno @ Errno::EACCES) => {

@@ -4,14 +4,13 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::mount::{MntFlags, umount2};
-use nix::sys::stat::Mode;
 use nix::unistd::{chdir, fchdir};
 
 use super::super::mountinfo::{self, Mountinfo};
 use super::super::procfs::Proc;
-use super::super::{Errno, Result};
+use super::super::{Errno, Result, fd};
 use super::tree::set_cwd_propagation;
 use super::{Attributes, FsContext, Propagation, PropagationKind, move_mount, move_mount_over_root};
 
@@ -63,7 +62,7 @@ pub fn chroot(root: BorrowedFd) -> Result<()> {
 }
 
 fn open_root() -> Result<OwnedFd> {
-    open(c"/", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+    fd::open(c"/", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
 }
 
 fn is_full_pseudo_filesystem(mount: &mountinfo::Mount) -> bool {
@@ -79,7 +78,7 @@ fn is_over_root(mounts: &Mountinfo, id: u64) -> Result<bool> {
 
 /// Takes a mount of the old tree out of sight.
 fn hide(mount: &mountinfo::Mount) -> Result<()> {
-    let back = open(c".", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
+    let back = fd::open(c".", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)?;
     let place = match open_mount(mount) {
         // Gone with a parent that was hidden before it.
         Err(Errno::ENOENT) => return Ok(()),

@@ -103,7 +103,7 @@ fn resources_say_what_a_cgroup_can_be_given() {
             Some(&format!("invalid huge page size \"../x\" [{at}/hugepageLimits/0/pageSize]")),
         ),
     ]);
-    let host = Host { unified_cgroups: true, ..HOST };
+    let host = Host { unified_cgroups: || true, ..HOST };
     let unified = |key: &str| resources(json!({"unified": {key: "1"}}));
     assert!(found(&unified("memory.high"), Situation::default(), &host).is_empty());
     let text = "unified resource \"../x\" must be a file name (no slashes) [/linux/resources/unified/..~1x]";
@@ -217,8 +217,8 @@ fn resctrl_groups_need_the_hardware_and_lines_that_are_lines() {
              [/linux/intelRdt]",
         ),
     )]);
-    let all = Host { resctrl: ResctrlFacts { mounted: true, cache: true, bandwidth: true }, ..HOST };
-    let none = Host { resctrl: ResctrlFacts { mounted: true, ..ResctrlFacts::default() }, ..HOST };
+    let all = Host { resctrl: || ResctrlFacts { mounted: true, cache: true, bandwidth: true }, ..HOST };
+    let none = Host { resctrl: || ResctrlFacts { mounted: true, ..ResctrlFacts::default() }, ..HOST };
     for good in [
         json!({}),
         json!({"closID": "/"}),

@@ -9,15 +9,12 @@ mod user_namespace;
 
 use serde_json::{Value, json};
 
+use super::host::ResctrlFacts;
 use super::*;
 use crate::bundle::load;
 
-const HOST: Host = Host {
-    selinux: false,
-    apparmor: false,
-    unified_cgroups: false,
-    resctrl: ResctrlFacts { mounted: false, cache: false, bandwidth: false },
-};
+const HOST: Host =
+    Host { selinux: || false, apparmor: || false, unified_cgroups: || false, resctrl: ResctrlFacts::default };
 
 /// Valid, with every namespace that is needed for what the cases ask.
 fn config() -> Value {

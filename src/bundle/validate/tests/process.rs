@@ -117,7 +117,7 @@ fn a_label_needs_its_security_module() {
                    [/process/selinuxLabel]";
     let apparmor = "apparmor: config provided but apparmor not supported [/process/apparmorProfile]";
     assert_eq!(found(&patch, Situation::default(), &HOST), [selinux, apparmor]);
-    let host = Host { selinux: true, apparmor: true, ..HOST };
+    let host = Host { selinux: || true, apparmor: || true, ..HOST };
     assert!(found(&patch, Situation::default(), &host).is_empty());
     check(&[(json!({"process": {"selinuxLabel": "", "apparmorProfile": ""}}), None)]);
 }

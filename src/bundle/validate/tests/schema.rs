@@ -6,10 +6,10 @@ use super::*;
 use crate::bundle::oracle::{self, Oracle};
 
 const ALL: Host = Host {
-    selinux: true,
-    apparmor: true,
-    unified_cgroups: true,
-    resctrl: ResctrlFacts { mounted: true, cache: true, bandwidth: true },
+    selinux: || true,
+    apparmor: || true,
+    unified_cgroups: || true,
+    resctrl: || ResctrlFacts { mounted: true, cache: true, bandwidth: true },
 };
 
 /// What the schema refuses and runc, and so we, accept: that a member is missing, or is an empty object. Each was tried with
