@@ -95,20 +95,29 @@ fn steps(
     };
     steps.add(at_once);
 
-    // The root filesystem, still seen from outside. The network comes when it is needed: it is being made meanwhile.
+    // The root filesystem, still seen from outside. The network comes when it is needed: it is being made meanwhile,
+    // and so what needs none of it comes before, as far as nothing of the container's runs before the program.
     steps.add([Action::AttachRootfs]);
     let (local, others) = rootfs::until_network(mounts.mount);
     let made = devices::make(spec, options);
-    let (made_first, made_last) = match devices::are_apart(&made, &others) {
+    let apart = devices::are_apart(&made, &others);
+    let own_null = devices::use_own_null(spec, process).map(Step::from);
+    let made = made.into_iter().chain(own_null).collect();
+    let (made_first, made_last) = match apart {
         true => (made, Vec::new()),
         false => (Vec::new(), made),
     };
+    let bounding = process::bounding(process);
+    let (bounding_first, bounding_last) = match !when_needed.is_empty() && rootfs_hooks.is_none() {
+        true => (bounding, None),
+        false => (None, bounding),
+    };
     steps.add(local);
     steps.add(made_first);
+    steps.add(bounding_first);
     steps.add(when_needed);
     steps.add(others);
     steps.add(made_last);
-    steps.add(devices::use_own_null(spec, process));
 
     // The parent sets limits and runs hooks here; they may still change the root filesystem and the network.
     steps.add([match parent_has_work {
@@ -145,7 +154,7 @@ fn steps(
     steps.add(memory_policy::memory_policy(spec)?);
     let alone = namespaces.joined.is_empty() && namespaces.new.contains(&Kind::User);
     let let_in = (options.unprivileged && alone).then_some(Action::LetUserIn);
-    steps.add(process::confine_and_drop(spec, process, process, let_in));
+    steps.add(process::confine_and_drop(spec, process, process, bounding_last, let_in));
 
     // All that can fail has happened; from the commit on, init outlives its parent.
     steps.add([Action::AwaitCommit]);

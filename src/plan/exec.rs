@@ -29,7 +29,7 @@ pub fn exec(spec: &Spec, process: &Process, namespaces: &[Kind], options: &ExecO
     steps.add(process::scheduling(process));
     steps.add(process::personality(spec));
     steps.add(memory_policy::memory_policy(spec)?);
-    steps.add(process::confine_and_drop(spec, process, container, None));
+    steps.add(process::confine_and_drop(spec, process, container, process::bounding(process), None));
     // The parent writes the pid file and forwards signals from here on.
     steps.add([Action::AwaitCommit]);
     steps.add([process::execute(process, &[], 0, options.preserve_fds)]);

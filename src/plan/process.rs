@@ -137,11 +137,13 @@ pub fn personality(spec: &Spec) -> Option<Step> {
 /// (prctl, setgroups, setresgid, setresuid, capset, fchown, chdir, getcwd, openat2, read, close, fstat).
 ///
 /// `container` is the config's process: what `process` does not say of umask, exec takes from it.
+/// `bounding`, where the bounding set is still to be limited.
 /// `let_in` comes after the last change of credentials, which would undo it, and before the profile that may forbid it.
 pub fn confine_and_drop(
     spec: &Spec,
     process: &Process,
     container: &Process,
+    bounding: Option<Step>,
     let_in: Option<Action>,
 ) -> Vec<Step> {
     let filter = seccomp::of(spec).map(|_| Action::LoadSeccomp.at("/linux/seccomp"));
@@ -152,7 +154,7 @@ pub fn confine_and_drop(
     let mut steps = Steps::default();
     steps.add(selinux(process));
     steps.add(early);
-    steps.add(bounding(process));
+    steps.add(bounding);
     steps.add([credentials(spec, process.user(), container.user().umask())]);
     steps.add(capabilities(process));
     steps.add([Action::ChangeDirectory(path::clean(process.cwd())).at("/process/cwd")]);
@@ -174,7 +176,7 @@ fn credentials(spec: &Spec, user: &User, default_umask: Option<u32>) -> Step {
 }
 
 /// A config without `capabilities` leaves them as they are (runc).
-fn bounding(process: &Process) -> Option<Step> {
+pub fn bounding(process: &Process) -> Option<Step> {
     let keep = names(process.capabilities().as_ref()?.bounding());
     Some(Action::DropBoundingCapabilities { keep }.at("/process/capabilities/bounding"))
 }

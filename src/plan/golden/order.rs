@@ -185,9 +185,14 @@ fn privileges_go_after_all_that_needs_them() {
         )
     };
     for (name, plan) in plans() {
-        before(&name, &plan, privileged, |action| {
-            matches!(action, DropBoundingCapabilities { .. } | SetCredentials(_) | SetCapabilities(_))
-        });
+        before(&name, &plan, privileged, |action| matches!(action, SetCredentials(_) | SetCapabilities(_)));
+        // The bounding set is what an execve may give: it takes nothing from init, but from the hooks that it runs.
+        before(
+            &name,
+            &plan,
+            |action| matches!(action, RunCreateContainerHooks(_)),
+            |action| matches!(action, DropBoundingCapabilities { .. }),
+        );
         // The bounding set needs CAP_SETPCAP, the ids CAP_SETUID: what is left is set last.
         before(
             &name,
