@@ -1,20 +1,27 @@
 //! What a text of JSON shows at a glance, in one pass and without a parser: whether it has to be read a second time.
 //! May see a doubt where there is none; never the other way round, for a text that is JSON.
 
+use std::ops::Range;
+
 use super::{names, shape};
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Glance {
     /// A member may have one of the specification's names in another case (`names`).
     pub odd_names: bool,
     /// A list may stand where an object should (`shape`).
     pub odd_lists: bool,
+    /// Where the object stands that is a member `seccomp`, at whatever place. None where none is, where another member of
+    /// that name comes in it or after it, and where a name may be it in other words.
+    pub seccomp: Option<Range<usize>>,
 }
 
 pub fn at(text: &[u8]) -> Glance {
     let mut glance = Glance::default();
+    let mut seccomp = Sole { name: b"seccomp", found: None, open: None, depth: 0, lost: false };
     let mut before = 0;
     for token in Tokens::of(text) {
+        seccomp.see(&token, before);
         match token.byte {
             b':' => {
                 let odd = names::is_in_doubt(token.string);
@@ -27,34 +34,41 @@ pub fn at(text: &[u8]) -> Glance {
         }
         before = token.byte;
     }
+    glance.seccomp = seccomp.found.filter(|_| !seccomp.lost && !glance.odd_names);
     glance
 }
 
-/// The text of the object that is a member of this name, wherever it stands. None where none is, where another member
-/// of that name comes in it or after it, and where a name may be it in other words.
-pub fn sole_object<'t>(text: &'t [u8], name: &str) -> Option<&'t [u8]> {
-    let (mut found, mut start, mut depth, mut before) = (None, None, 0_usize, 0);
-    for token in Tokens::of(text) {
+/// A look for the only object of a name.
+struct Sole<'n> {
+    name: &'n [u8],
+    found: Option<Range<usize>>,
+    /// Where it begins, and how deep that is.
+    open: Option<(usize, usize)>,
+    depth: usize,
+    /// It is not the only one, or the text is no JSON.
+    lost: bool,
+}
+
+impl Sole<'_> {
+    fn see(&mut self, token: &Token, before: u8) {
         match token.byte {
-            b':' if names::is_in_doubt(token.string) => return None,
-            b':' if token.string == name.as_bytes() && (found.is_some() || start.is_some()) => return None,
+            b':' => self.lost |= token.string == self.name && (self.found.is_some() || self.open.is_some()),
             b'{' => {
-                if before == b':' && token.string == name.as_bytes() {
-                    start = Some((token.place, depth));
+                if before == b':' && token.string == self.name {
+                    self.open = Some((token.place, self.depth));
                 }
-                depth += 1;
+                self.depth += 1;
             }
             b'}' => {
-                depth = depth.checked_sub(1)?;
-                if let Some((begin, _)) = start.filter(|(_, outside)| *outside == depth) {
-                    (found, start) = (text.get(begin..=token.place), None);
+                self.lost |= self.depth == 0;
+                self.depth = self.depth.saturating_sub(1);
+                if let Some((begin, _)) = self.open.filter(|(_, outside)| *outside == self.depth) {
+                    (self.found, self.open) = (Some(begin..token.place + 1), None);
                 }
             }
             _ => {}
         }
-        before = token.byte;
     }
-    found
 }
 
 /// What is neither space nor in a string, but for a string's first quotation mark.
@@ -166,8 +180,8 @@ mod tests {
             (r#"{"seccomp": {"#, None),
             (r#"}"#, None),
         ] {
-            let found = sole_object(text.as_bytes(), "seccomp");
-            assert_eq!(found, expected.map(str::as_bytes), "{text}");
+            let found = at(text.as_bytes()).seccomp;
+            assert_eq!(found.map(|place| &text[place]), expected, "{text}");
         }
     }
 

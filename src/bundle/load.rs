@@ -6,6 +6,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
+use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +33,8 @@ pub struct Bundle {
     pub spec: Spec,
     /// The bytes of config.json, to be frozen beside the state.
     pub raw: Vec<u8>,
+    /// Where in them the text of linux.seccomp is, if that is known.
+    pub profile: Option<Range<usize>>,
     /// Absolute path of the root filesystem, symlinks followed once.
     pub rootfs: PathBuf,
 }
@@ -45,9 +48,9 @@ pub fn bundle(directory: &Path) -> Result<Bundle> {
     let directory =
         canonicalize(directory).with_context(|| format!("open bundle {directory:?}")).code(Code::Bundle)?;
     let raw = read_config(&directory)?;
-    let spec = parse(&raw)?;
+    let (spec, profile) = parse_with_profile(&raw)?;
     let rootfs = rootfs(&spec, &directory)?;
-    Ok(Bundle { directory, spec, raw, rootfs })
+    Ok(Bundle { directory, spec, raw, profile, rootfs })
 }
 
 /// A fifo or a device in the place of config.json must not make us wait.
@@ -106,19 +109,22 @@ fn canonicalize(path: &Path) -> linux::Result<PathBuf> {
 /// Parses the bytes of a config.json; errors carry the JSON pointer. Warns about and drops unknown capabilities, as
 /// runc does.
 pub fn parse(raw: &[u8]) -> Result<Spec> {
+    parse_with_profile(raw).map(|(spec, _)| spec)
+}
+
+/// The same, and where the text of linux.seccomp is, if there is one and it is beyond doubt which: no other object has
+/// that name, a list in its place is refused, and anything else there is no profile.
+pub fn parse_with_profile(raw: &[u8]) -> Result<(Spec, Option<Range<usize>>)> {
     let glance = glance::at(raw);
     let parsed = match serde_json::from_slice(raw) {
         Ok(spec) if !mend::is_in_doubt(&spec) && !glance.odd_names => Ok(spec),
         _ => parse_slowly(raw, mend::config),
     };
     let misplaced = || glance.odd_lists.then(|| shape::misplaced_list(raw)).flatten();
-    parsed.and_then(|spec| objects_alone(spec, misplaced())).context(format!("parse {CONFIG}"))
-}
-
-/// The text of the linux.seccomp of a config that was parsed and has one, where it is beyond doubt which one that is: no
-/// other object has that name, a list in its place is refused, and anything else there is no profile.
-pub fn profile(raw: &[u8]) -> Option<&[u8]> {
-    glance::sole_object(raw, "seccomp")
+    let spec = parsed
+        .and_then(|spec| objects_alone(spec, misplaced()))
+        .with_context(|| format!("parse {CONFIG}"))?;
+    Ok((spec, glance.seccomp))
 }
 
 /// What was parsed, if no list was taken for an object.

@@ -89,7 +89,8 @@ impl Blueprint {
         };
         let plan = compile::container(&bundle.spec, &host)?;
         trace::done("plan");
-        let filter = filter(globals, &bundle.spec, &bundle.raw)?;
+        let text = bundle.profile.clone().and_then(|place| bundle.raw.get(place));
+        let filter = filter(globals, &bundle.spec, text)?;
         trace::done("seccomp filter");
         let path = plan.cgroup.path.as_deref();
         let location =
@@ -159,13 +160,13 @@ fn connect(order: &Order, spec: &Spec) -> Result<Handover> {
     Handover::connect(options.console_socket.as_deref(), pidfd_socket.as_deref(), options.pid_file.as_deref())
 }
 
-/// The seccomp filter of the container's processes; `config` is what `spec` was read from.
-pub fn filter(globals: &Globals, spec: &Spec, config: &[u8]) -> Result<Option<Filter>> {
+/// The seccomp filter of the container's processes; `text` is what its profile was read from, if that is known.
+pub fn filter(globals: &Globals, spec: &Spec, text: Option<&[u8]>) -> Result<Option<Filter>> {
     let Some(profile) = seccomp::of(spec) else { return Ok(None) };
     if annotations::fail_unknown_syscall(spec) {
         seccomp::refuse_unknown(profile)?;
     }
-    filter_cache::filter(&globals.root, profile, load::profile(config)).at("/linux/seccomp").map(Some)
+    filter_cache::filter(&globals.root, profile, text).at("/linux/seccomp").map(Some)
 }
 
 fn all_annotations(spec: &Spec) -> BTreeMap<String, String> {

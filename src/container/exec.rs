@@ -46,7 +46,7 @@ pub fn exec(globals: &Globals, id: &ContainerId, options: &ExecOptions) -> Resul
 
     trace::done("look at the container");
     let config = container.config()?;
-    let spec = load::parse(&config)?;
+    let (spec, profile) = load::parse_with_profile(&config)?;
     let process = exec_process::build(&spec, options)?;
     validate(&process, options)?;
     let terminal = process.terminal().unwrap_or(false);
@@ -75,7 +75,11 @@ pub fn exec(globals: &Globals, id: &ContainerId, options: &ExecOptions) -> Resul
     let resctrl = container.recorded_resctrl()?;
     let mut entering =
         Entering { state: &state, spec: &spec, plan: &plan, handover: &handover, resctrl, terminal: None };
-    let child = entering.enter(held, filter(globals, &spec, &config)?, &options.cgroup)?;
+    let child = entering.enter(
+        held,
+        filter(globals, &spec, profile.and_then(|place| config.get(place)))?,
+        &options.cgroup,
+    )?;
     let terminal = entering.terminal.take();
     match &mut foreground {
         None => Ok(0),

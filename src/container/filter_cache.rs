@@ -9,13 +9,13 @@ use std::borrow::Cow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
+use blake2::{Blake2b256, Digest};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use oci_spec::runtime::LinuxSeccomp;
-use sha2::{Digest, Sha256};
 
 use crate::linux::{credentials, fd};
 use crate::plan::seccomp::{self, Filter};
@@ -25,9 +25,9 @@ use crate::report::{Context, Error, Result, log};
 const DIRECTORY: &str = "@seccomp";
 
 /// Changes with the entry's layout and with what `plan::seccomp` makes of a profile.
-const FORMAT: &str = "trug seccomp filter 2";
+const FORMAT: &str = "trug seccomp filter 3";
 
-/// A SHA-256.
+/// A BLAKE2b of 256 bits: SHA-256 would first ask the processor what it can, and under a hypervisor that takes longer.
 const HASH: usize = 32;
 
 /// BPF_MAXINSNS instructions of 8 bytes, and the hash.
@@ -68,13 +68,15 @@ fn name_of(profile: &LinuxSeccomp, text: Option<&[u8]>) -> Result<String> {
         Some(text) => Cow::Borrowed(text),
         None => Cow::Owned(serde_json::to_vec(profile).context("encode the seccomp profile")?),
     };
-    let mut hash = Sha256::new();
+    let mut hash = Blake2b256::new();
     for part in [FORMAT, env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, &seccomp::library_version()?] {
         hash.update(part);
         hash.update([0]);
     }
     hash.update(profile);
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let hash: [u8; HASH] = hash.finalize().into();
+    let (words, _) = hash.as_chunks();
+    Ok(words.iter().map(|word| format!("{:016x}", u64::from_be_bytes(*word))).collect())
 }
 
 struct Cache {
@@ -164,7 +166,7 @@ impl Cache {
 
 /// Binds a program to its name, so that no entry can stand for another.
 fn seal(name: &str, program: &[u8]) -> [u8; HASH] {
-    let mut hash = Sha256::new();
+    let mut hash = Blake2b256::new();
     hash.update(name);
     hash.update(program);
     hash.finalize().into()
