@@ -124,6 +124,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_real_path_has_no_links_and_no_dots() {
+        let scratch = Scratch::new();
+        let top = std::fs::canonicalize(scratch.path()).unwrap();
+        std::fs::create_dir_all(scratch.join("a/b")).unwrap();
+        std::os::unix::fs::symlink("a/b", scratch.join("link")).unwrap();
+        for path in ["a/b", "a//b/", "a/./b/../b", "link", "link/../b"] {
+            assert_eq!(real_path(&scratch.join(path)).unwrap(), top.join("a/b"), "{path}");
+        }
+        assert_eq!(real_path(&scratch.join("missing")), Err(Errno::ENOENT));
+        assert_eq!(real_path(Path::new("")), Err(Errno::ENOENT));
+        assert_eq!(real_path(Path::new("a\0b")), Err(Errno::EINVAL));
+        assert_eq!(real_path(&scratch.join(&"a/../".repeat(1000))), Err(Errno::ENAMETOOLONG));
+    }
+
+    #[test]
     fn a_boot_has_an_id() {
         let id = boot_id().unwrap();
         assert_eq!(id.len(), 36, "{id:?}");

@@ -30,7 +30,7 @@ fn check_path(device: &LinuxDevice, at: Arguments, findings: &mut Findings) {
     let pointer = format_args!("{at}/path");
     let device_path = device.path();
     if !device_path.is_absolute() || path::clean(device_path) == Path::new("/") {
-        findings.add(&pointer, format!("device path {device_path:?} is not an absolute path of a file"));
+        findings.add(pointer, format!("device path {device_path:?} is not an absolute path of a file"));
     }
     check_text(&device_path.to_string_lossy(), pointer, findings);
 }

@@ -17,7 +17,7 @@ fn check_entries(spec: &Spec, findings: &mut Findings) {
         let at = format_args!("/linux/namespaces/{index}");
         if entries(spec)[..index].iter().any(|earlier| earlier.typ() == entry.typ()) {
             let text = format!("malformed spec file: duplicated ns {:?}", kind(entry.typ()).spec_name());
-            findings.add(&at, text);
+            findings.add(at, text);
         }
         let Some(path) = wanted::path(entry) else { continue };
         check_text(&path.to_string_lossy(), format_args!("{at}/path"), findings);
@@ -34,11 +34,11 @@ fn check_names(spec: &Spec, findings: &mut Findings) {
         let Some(name) = name.as_ref().filter(|name| !name.is_empty()) else { continue };
         let at = format_args!("/{field}");
         if !has(spec, Kind::Uts) {
-            findings.add(&at, format!("unable to set {field} without a private UTS namespace"));
+            findings.add(at, format!("unable to set {field} without a private UTS namespace"));
         }
         // __NEW_UTS_LEN (linux/utsname.h).
         if name.len() > 64 {
-            findings.add(&at, format!("{field} is longer than 64 bytes"));
+            findings.add(at, format!("{field} is longer than 64 bytes"));
         }
         check_text(name, at, findings);
     }

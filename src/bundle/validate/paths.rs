@@ -21,7 +21,7 @@ pub fn check(spec: &Spec, situation: Situation, findings: &mut Findings) {
         for (index, path) in paths.iter().enumerate() {
             let at = format_args!("/linux/{field}/{index}");
             if !path.starts_with('/') {
-                findings.add(&at, format!("path {path:?} is not absolute"));
+                findings.add(at, format!("path {path:?} is not absolute"));
             }
             check_text(path, at, findings);
         }

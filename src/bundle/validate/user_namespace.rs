@@ -74,10 +74,10 @@ fn check_map(map: &[LinuxIdMapping], at: Arguments, findings: &mut Findings) {
         }
         // The highest number is no id.
         if end(extent.container_id()).max(end(extent.host_id())) > u64::from(u32::MAX) {
-            findings.add(&at, "the mapping goes beyond the highest id");
+            findings.add(at, "the mapping goes beyond the highest id");
         }
         if map[..index].iter().any(|earlier| overlap(earlier, extent)) {
-            findings.add(&at, "the mapping overlaps an earlier one");
+            findings.add(at, "the mapping overlaps an earlier one");
         }
     }
 }

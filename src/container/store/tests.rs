@@ -233,8 +233,12 @@ fn a_status_is_what_the_kernel_says_of_the_processes() {
     let created = |init| State { init, runtime: gone, ..state("a") };
     let of_an_old_boot = |state: State| State { boot_id: "another".to_owned(), ..state };
     let younger = ProcessId { start_time: own.start_time + 1, ..own };
+    let by_itself = ProcessId::of_this_process(&Proc::open().unwrap()).unwrap();
+    let another = ProcessId { inode: by_itself.inode.map(|number| number + 1), ..by_itself };
     let cases = [
         (creating(own), Status::Creating),
+        (creating(by_itself), Status::Creating),
+        (creating(ProcessId { start_time: by_itself.start_time + 1, ..another }), Status::Stopped),
         (creating(gone), Status::Stopped),
         (creating(younger), Status::Stopped),
         (of_an_old_boot(creating(own)), Status::Stopped),
