@@ -128,6 +128,7 @@ impl Blueprint {
             rootless: order.globals.rootless,
             own_pid_namespace: self.plan.new_namespaces.contains(&Kind::Pid),
             no_new_keyring: order.options.no_new_keyring,
+            ungated: order.start_at_once,
             descriptors: Vec::new(),
             resources: Limits::of(&self.plan.cgroup.resources)?,
         })

@@ -41,7 +41,7 @@ pub fn list(globals: &Globals) -> Result<Vec<View>> {
 /// None where the container is deleted while we look.
 fn view(store: &Store, id: &str, observer: &Observer, names: &mut UserNames) -> Result<Option<View>> {
     let id = ContainerId::new(id)?;
-    let container = match store.find(&id) {
+    let container = match store.find_to_look(&id) {
         Ok(container) => container,
         Err(error) if error.kind() == Code::NotFound => return Ok(None),
         Err(error) => return Err(error),

@@ -143,6 +143,9 @@ pub struct State {
     pub own_pid_namespace: bool,
     #[serde(default)]
     pub no_new_keyring: bool,
+    /// It was started as it was made: there is no gate before its program that could still be shut.
+    #[serde(default)]
+    pub ungated: bool,
     /// What standard input, output and error of the program were (`pipe:[7]`), where it has no terminal.
     #[serde(default)]
     pub descriptors: Vec<String>,

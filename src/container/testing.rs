@@ -84,6 +84,7 @@ pub fn state(id: &str) -> State {
         rootless: false,
         own_pid_namespace: true,
         no_new_keyring: false,
+        ungated: false,
         descriptors: Vec::new(),
         resources: Default::default(),
     }

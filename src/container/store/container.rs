@@ -238,8 +238,9 @@ impl Container {
         if cgroup::is_frozen_at(&state.cgroup, &observer.cgroup_mounts)? {
             return Ok(Status::Paused);
         }
-        let waits = files::exists(self.directory(), START_FIFO)
-            .with_context(|| format!("look at {:?}", self.path.join(START_FIFO)))?;
+        let waits = !state.ungated
+            && files::exists(self.directory(), START_FIFO)
+                .with_context(|| format!("look at {:?}", self.path.join(START_FIFO)))?;
         Ok(if waits { Status::Created } else { Status::Running })
     }
 

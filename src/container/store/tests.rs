@@ -265,4 +265,6 @@ fn a_status_is_what_the_kernel_says_of_the_processes() {
     }
     container.make_fifo(START_FIFO).unwrap();
     assert_eq!(container.status(&created(Some(own))).unwrap(), Status::Created);
+    let ungated = State { ungated: true, ..created(Some(own)) };
+    assert_eq!(container.status(&ungated).unwrap(), Status::Running);
 }
