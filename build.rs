@@ -1,6 +1,6 @@
 //! The release binary has no unwind tables: it aborts on panic and captures no backtrace, so nothing would ever
-//! read them, and they are a tenth of its size. Tests unwind, and keep them. What a start seldom runs lies behind
-//! the rest.
+//! read them, and they are a tenth of its size. Tests unwind, and keep them. What a start runs lies before the
+//! rest, and what it seldom runs behind it.
 //!
 //! The program begins at the seal's own entry point where there is one (src/linux/seal/entry.rs).
 
