@@ -101,9 +101,13 @@ impl Plan {
         kinds.filter(|kind| *kind != Kind::Network || !beside).collect()
     }
 
-    /// The parent has nothing to do to init before its first step, if it is born in its cgroup.
+    /// The parent has nothing to do to init before its first step, if it is born in its cgroup. (By way of the bridge,
+    /// which announces it, init must not be heard before.)
     pub fn leaves_in_place(&self) -> bool {
-        self.id_maps.is_none() && self.cgroup.owner.is_none() && self.privileged.oom_score_adj.is_none()
+        !self.needs_bridge()
+            && self.id_maps.is_none()
+            && self.cgroup.owner.is_none()
+            && self.privileged.oom_score_adj.is_none()
     }
 
     /// Init waits for the parent once the root filesystem stands.
