@@ -164,16 +164,13 @@ impl Entering<'_> {
         };
         // Where the clone cannot go into a v2 cgroup, a write to cgroup.procs could not either.
         let placed = cgroup.is_some();
-        // By way of the bridge, which announces it, it must not be heard before.
-        let bridged = self.plan.namespaces.contains(&Kind::User);
-        let in_place =
-            placed && !bridged && self.resctrl.is_none() && self.plan.initial_cpu_affinity.is_none();
+        let in_place = placed && self.resctrl.is_none() && self.plan.leaves_in_place();
         let start = Start {
             gate: Gate::Channel,
             proc: Proc::open().context("open /proc")?,
             prepared: Prepared { filter, ..Prepared::default() },
             hook_state: hooks::hook_state(self.state),
-            user_namespace: bridged,
+            user_namespace: self.plan.namespaces.contains(&Kind::User),
             in_place,
         };
         let child = launch::spawn_exec(self.plan, start, init, cgroup.as_ref().map(AsFd::as_fd), &own)?;

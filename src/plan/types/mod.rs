@@ -133,6 +133,11 @@ impl Plan {
 }
 
 impl ExecPlan {
+    /// As `Plan::leaves_in_place`: where a user namespace is joined, it comes by way of the bridge.
+    pub fn leaves_in_place(&self) -> bool {
+        !self.namespaces.contains(&Kind::User) && self.initial_cpu_affinity.is_none()
+    }
+
     /// The process has something for the parent, or needs something of it. (A seccomp listener is the filter's.)
     pub fn keeps_parent_busy(&self) -> bool {
         self.terminal || !self.privileged.rlimits.is_empty()
