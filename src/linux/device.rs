@@ -6,7 +6,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::fcntl::{AtFlags, OFlag, openat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat, major, makedev, minor, mknodat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, major, makedev, minor, mknodat};
 use nix::unistd::{Gid, Uid, fchownat};
 
 use super::credentials::without_umask;
@@ -60,13 +60,13 @@ pub fn make_node(parent: BorrowedFd, name: &OsStr, node: Node, mode: u32, uid: u
         }
         Err(errno) => return Err(errno),
     }
-    let made = open_node(parent, name)?;
-    let found = fstat(&made)?;
-    if !is_wanted(&found) {
-        return Err(Errno::EXDEV);
-    }
-    if (found.st_uid, found.st_gid) == (uid, gid) {
+    let found = fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    if is_wanted(&found) && (found.st_uid, found.st_gid) == (uid, gid) {
         return Ok(());
+    }
+    let made = open_node(parent, name)?;
+    if !is_wanted(&fstat(&made)?) {
+        return Err(Errno::EXDEV);
     }
     fchownat(&made, c"", Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), AtFlags::AT_EMPTY_PATH)
 }

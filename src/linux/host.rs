@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(real_path(&scratch.join("missing")), Err(Errno::ENOENT));
         assert_eq!(real_path(Path::new("")), Err(Errno::ENOENT));
         assert_eq!(real_path(Path::new("a\0b")), Err(Errno::EINVAL));
-        assert_eq!(real_path(&scratch.join(&"a/../".repeat(1000))), Err(Errno::ENAMETOOLONG));
+        assert_eq!(real_path(&scratch.join(&"a".repeat(300))), Err(Errno::ENAMETOOLONG));
     }
 
     #[test]

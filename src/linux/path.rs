@@ -20,7 +20,7 @@ const RACE_RETRIES: usize = 128;
 /// MAXSYMLINKS (linux/namei.h): how many symlinks the kernel follows in one path; ELOOP after that.
 const MAX_LINKS: usize = 40;
 /// Parents that are made on the way to something.
-const PARENT_MODE: u32 = 0o755;
+pub const PARENT_MODE: u32 = 0o755;
 
 /// A place: a directory that paths cannot leave. `/` and `..` at the top mean the place itself.
 pub struct Root(OwnedFd);
@@ -264,8 +264,8 @@ fn relative(path: &Path) -> &Path {
     }
 }
 
-/// Splits off the last component; the rest is never empty.
-fn split(path: &Path) -> Result<(&Path, OsString)> {
+/// Splits off the last component; the rest is never empty. EINVAL: the path does not end in a name.
+pub fn split(path: &Path) -> Result<(&Path, OsString)> {
     match (path.parent(), path.components().next_back()) {
         (Some(parent), Some(Component::Normal(name))) => {
             let parent = if parent.as_os_str().is_empty() { Path::new("/") } else { parent };

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::fcntl::{OFlag, open};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, setsockopt, socket,
     socketpair, sockopt::SendTimeout,
@@ -43,6 +44,14 @@ pub fn send(socket: BorrowedFd, bytes: &[u8], fds: &[BorrowedFd]) -> Result<()> 
         over_interrupts(|| sendmsg::<()>(socket.as_raw_fd(), &parts, control, MsgFlags::MSG_NOSIGNAL, None))?;
     // A message goes whole or not at all; a stream socket (the console's) may take a part.
     if sent == bytes.len() { Ok(()) } else { Err(Errno::EMSGSIZE) }
+}
+
+/// Waits until the other side is gone. What it says before does not wake us, and stays to be received: who wakes a
+/// processor waits for that longer than for its own words.
+pub fn await_hang_up(socket: BorrowedFd) -> Result<()> {
+    // A hang-up is told to whoever asks for nothing (`man 2 poll`).
+    let mut fds = [PollFd::new(socket, PollFlags::empty())];
+    over_interrupts(|| poll(&mut fds, PollTimeout::NONE)).map(drop)
 }
 
 /// One message; None at end of file. A message longer than `limit` is EMSGSIZE and stays unread. Received descriptors

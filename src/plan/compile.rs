@@ -112,25 +112,42 @@ fn steps(
         true => (bounding, None),
         false => (None, bounding),
     };
+    let cpus = Action::SetCpuAffinity(String::new());
+    let enter = Action::EnterRootfs(root.enter);
+    let entered_early = root.enter == EnterRoot::Pivot
+        && !when_needed.is_empty()
+        && made_last.is_empty()
+        && !parent_has_work
+        && rootfs_hooks.is_none()
+        && !process.terminal().unwrap_or(false)
+        && rootfs::need_nothing_of_the_host(&others);
     steps.add(local);
     steps.add(made_first);
-    steps.add(bounding_first);
-    steps.add(when_needed);
-    steps.add(others);
-    steps.add(made_last);
+    if entered_early {
+        // Nobody looks on from outside: the kernel's wait when the old root goes is one for the network too.
+        steps.add([Action::AnnounceRootfs, cpus, enter]);
+        steps.add(bounding_first);
+        steps.add(when_needed);
+        steps.add(others);
+    } else {
+        steps.add(bounding_first);
+        steps.add(when_needed);
+        steps.add(others);
+        steps.add(made_last);
 
-    // The parent sets limits and runs hooks here; they may still change the root filesystem and the network.
-    steps.add([match parent_has_work {
-        true => Action::AwaitRuntimeHooks,
-        false => Action::AnnounceRootfs,
-    }]);
-    // The cpuset is in force now: do not keep the affinity of whoever called us.
-    steps.add([Action::SetCpuAffinity(String::new())]);
-    steps.add(rootfs_hooks);
+        // The parent sets limits and runs hooks here; they may still change the root filesystem and the network.
+        steps.add([match parent_has_work {
+            true => Action::AwaitRuntimeHooks,
+            false => Action::AnnounceRootfs,
+        }]);
+        // The cpuset is in force now: do not keep the affinity of whoever called us.
+        steps.add([cpus]);
+        steps.add(rootfs_hooks);
 
-    // The terminal is opened outside, where /dev/pts/ptmx has just been mounted, and attached inside.
-    steps.add(process::open_terminal(process));
-    steps.add([Action::EnterRootfs(root.enter)]);
+        // The terminal is opened outside, where /dev/pts/ptmx has just been mounted, and attached inside.
+        steps.add(process::open_terminal(process));
+        steps.add([enter]);
+    }
     steps.add(rootfs::root_propagation(spec));
     steps.add(process::working_directory(process));
     steps.add(process::attach_terminal(process, true));

@@ -60,6 +60,20 @@ pub fn until_network(mut mounts: Vec<Step>) -> (Vec<Step>, Vec<Step>) {
     (mounts, others)
 }
 
+/// Filesystems that the kernel has of itself, on no device and with no paths among their options.
+const KERNELS_OWN: [&str; 6] = ["sysfs", "proc", "tmpfs", "devpts", "mqueue", "cgroup2"];
+
+/// Whether these mounts can be made without the host's files and devices in sight. (Sources of binds are open by then.)
+pub fn need_nothing_of_the_host(mounts: &[Step]) -> bool {
+    mounts.iter().all(|step| match &step.action {
+        Action::Mount(mount) => match &mount.source {
+            MountSource::Filesystem { kind, .. } => KERNELS_OWN.contains(&kind.as_str()),
+            _ => true,
+        },
+        _ => false,
+    })
+}
+
 /// One entry of `mounts`, and whether its `ro` must wait until it is filled.
 fn mount(entry: &SpecMount, spec: &Spec, options: &Options) -> (Mount, bool) {
     let mut parsed = mount_options::parse(entry.options().as_deref().unwrap_or_default());

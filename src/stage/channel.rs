@@ -142,6 +142,11 @@ impl ParentEnd {
         Self(end)
     }
 
+    /// Waits until init has closed its end; what it said before is still to be received.
+    pub fn await_hang_up(&self) -> Result<()> {
+        socket::await_hang_up(self.0.as_fd()).context("wait for init")
+    }
+
     /// The next message; `None` when init has closed its end, by exec or by death.
     pub fn receive(&self) -> Result<Option<ToParent>> {
         let received = match socket::receive(self.0.as_fd(), LIMIT) {

@@ -136,6 +136,8 @@ pub struct Context {
     pub enter: Option<Enter>,
     /// The root filesystem, from AttachRootfs (or the start, for exec) on.
     pub root: Option<Root>,
+    /// Where the last device was made: others go to the same place.
+    pub device_directory: Option<(PathBuf, OwnedFd)>,
     /// Both ends of the terminal, from OpenTerminal to AttachTerminal.
     pub terminal: Option<OwnedFd>,
     /// The masks, from the first of each kind on.

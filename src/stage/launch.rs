@@ -144,6 +144,7 @@ fn clone_and_run(
                 in_place: start.in_place,
                 enter,
                 root: None,
+                device_directory: None,
                 terminal: None,
                 masks: Default::default(),
                 executable: None,
@@ -267,8 +268,10 @@ impl Child {
         }
     }
 
-    /// Waits until the child needs nothing but our commit, which it may have.
+    /// Hears that the child needs nothing but our commit, which it has: so it is heard when it has closed the channel, or
+    /// is gone.
     pub fn await_ready(&self) -> Result<()> {
+        self.channel.await_hang_up()?;
         match self.next()? {
             Event::Ready => Ok(()),
             other => {

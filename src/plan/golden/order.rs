@@ -43,6 +43,12 @@ fn before(name: &str, plan: &Plan, first: impl Fn(&Action) -> bool, second: impl
     }
 }
 
+/// The root is entered while the network is made, and the last mounts come after that.
+fn is_entered_early(plan: &Plan) -> bool {
+    let enters = position(plan, |action| matches!(action, Action::EnterRootfs(_)));
+    position(plan, |action| *action == Action::AwaitNetwork).is_some_and(|network| enters < Some(network))
+}
+
 #[test]
 fn a_plan_ends_with_the_program_and_says_so_once() {
     for (name, plan) in plans() {
@@ -70,12 +76,12 @@ fn the_root_is_filled_then_entered_then_closed() {
             |action| matches!(action, AttachRootfs),
             |action| matches!(action, Mount(_) | MakeDevice(_) | MakeSymlink { .. } | LinkPtmx),
         );
-        before(
-            &name,
-            &plan,
-            |action| matches!(action, Mount(_) | MakeDevice(_) | MakeSymlink { .. } | LinkPtmx),
-            |action| matches!(action, AwaitRuntimeHooks | AnnounceRootfs),
-        );
+        let made = |action: &Action| matches!(action, MakeDevice(_) | MakeSymlink { .. } | LinkPtmx);
+        let told = |action: &Action| matches!(action, AwaitRuntimeHooks | AnnounceRootfs);
+        before(&name, &plan, made, told);
+        if !is_entered_early(&plan) {
+            before(&name, &plan, |action| matches!(action, Mount(_)), told);
+        }
         // Hooks are given the streams too.
         before(&name, &plan, |action| matches!(action, MakeDevice(_)), |action| matches!(action, UseOwnNull));
         before(
@@ -108,7 +114,8 @@ fn the_network_is_there_before_what_shows_it() {
         before(&name, &plan, |action| *action == AwaitNetwork, |action| *action == LoopbackUp);
         let shows = |action: &Action| match action {
             Mount(mount) => matches!(&mount.source, MountSource::Filesystem { kind, .. } if kind == "sysfs"),
-            AwaitRuntimeHooks | AnnounceRootfs | EnterRootfs(_) => true,
+            AwaitRuntimeHooks => true,
+            AnnounceRootfs | EnterRootfs(_) => !is_entered_early(&plan),
             _ => false,
         };
         before(&name, &plan, |action| matches!(action, AwaitNetwork | LoopbackUp), shows);
@@ -152,6 +159,79 @@ fn devices_are_made_while_the_network_is_but_never_under_a_mount_that_comes_late
             false => *place > mounted,
         };
         assert!(made.iter().all(is_right), "{mounts:?}: {made:?}, mounts to {mounted}, network {network}");
+    }
+}
+
+#[test]
+fn the_root_is_entered_while_the_network_is_made_where_nobody_looks_on_and_no_mount_needs_the_host() {
+    use serde_json::{Value, json};
+    let config = json!({
+        "ociVersion": "1.3.0", "root": {"path": "r"},
+        "process": {"cwd": "/", "args": ["sh"], "user": {}},
+        "mounts": [
+            {"destination": "/dev", "type": "tmpfs", "source": "tmpfs"},
+            {"destination": "/sys", "type": "sysfs", "source": "sysfs"},
+            {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup"},
+            {"destination": "/data", "type": "bind", "source": "/host", "options": ["rbind"]}
+        ],
+        "linux": {"namespaces": [{"type": "mount"}, {"type": "network"}, {"type": "cgroup"}]}
+    });
+    let hook = json!([{"path": "/bin/true"}]);
+    let more = |mount: Value| {
+        let mut mounts = config["mounts"].as_array().unwrap().clone();
+        mounts.push(mount);
+        Value::from(mounts)
+    };
+    let changes = [
+        ("/ociVersion", json!("1.3.0"), true),
+        ("/mounts", more(json!({"destination": "/more", "type": "tmpfs", "source": "t"})), true),
+        ("/mounts", more(json!({"destination": "/more", "type": "ext4", "source": "/dev/sda"})), false),
+        ("/mounts", more(json!({"destination": "/more", "type": "overlay", "source": "o"})), false),
+        (
+            "/mounts",
+            more(json!({"destination": "/dev/null", "type": "bind", "source": "/x", "options": ["bind"]})),
+            false,
+        ),
+        ("/process/terminal", json!(true), false),
+        ("/hooks", json!({"prestart": hook}), false),
+        ("/hooks", json!({"createRuntime": hook}), false),
+        ("/hooks", json!({"createContainer": hook}), false),
+        ("/hooks", json!({"startContainer": hook, "poststart": hook, "poststop": hook}), true),
+        ("/linux/resources", json!({"pids": {"limit": 5}}), false),
+        ("/linux/resources", json!({"devices": [{"allow": false, "access": "rwm"}]}), true),
+        ("/linux/netDevices", json!({"eth0": {}}), false),
+        ("/linux/namespaces", json!([{"type": "network"}]), false),
+        ("/linux/namespaces", json!([{"type": "mount"}]), false),
+    ];
+    let tree = tree(Layout::Unified);
+    let compiled = |config: &Value, no_pivot| {
+        let spec = load::parse(config.to_string().as_bytes()).expect("the config parses");
+        compile::container(&spec, &Options { no_pivot, ..options(&tree) }).expect("the config compiles")
+    };
+    for (pointer, value, expected) in changes {
+        let mut changed = config.clone();
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        changed.pointer_mut(parent).unwrap()[name] = value.clone();
+        let plan = compiled(&changed, false);
+        assert_eq!(is_entered_early(&plan), expected, "{pointer} {value}");
+        assert!(!is_entered_early(&compiled(&changed, true)), "{pointer} {value}");
+        before(
+            pointer,
+            &plan,
+            |action| *action == Action::AnnounceRootfs,
+            |action| matches!(action, Action::EnterRootfs(_)),
+        );
+        before(
+            pointer,
+            &plan,
+            |action| matches!(action, Action::Mount(_)),
+            |action| {
+                matches!(
+                    action,
+                    Action::SetRootPropagation(_) | Action::MakeDirectory(_) | Action::SetUmask(_)
+                )
+            },
+        );
     }
 }
 

@@ -1,14 +1,15 @@
 //! Nodes and links of /dev, made by *at calls with one component in a directory that was resolved
 //! inside the root (CVE-2026-41579, CVE-2026-47766: an image's /dev symlink).
 
-use std::os::fd::AsFd;
+use std::ffi::OsString;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::unistd::UnlinkatFlags;
 
 use super::root;
-use crate::linux::{device, fd, mount};
+use crate::linux::{device, fd, mount, path};
 use crate::plan::Device;
 use crate::report::{Code, Context as _, Error, Result};
 use crate::stage::context::Context;
@@ -22,10 +23,22 @@ pub fn make_device(context: &mut Context, index: usize, node: &Device) -> Result
     .with_context(|| format!("make device {:?}", node.path))
 }
 
-fn make_node(context: &Context, node: &Device) -> Result<()> {
-    let entry = root(context)?.make_parent(&node.path).context("make its directory")?;
-    let (parent, made) = (entry.parent.as_fd(), node.identity());
-    device::make_node(parent, &entry.name, made, node.mode, node.uid, node.gid).context("mknod")
+fn make_node(context: &mut Context, node: &Device) -> Result<()> {
+    let (parent, name) = place(context, &node.path).context("make its directory")?;
+    device::make_node(parent, &name, node.identity(), node.mode, node.uid, node.gid).context("mknod")
+}
+
+/// The directory that something goes to (made if missing), and its name there. Most go to the same: it is looked up once,
+/// until something is mounted.
+fn place<'a>(context: &'a mut Context, path: &Path) -> Result<(BorrowedFd<'a>, OsString)> {
+    let (directory, name) = path::split(path)?;
+    let known = context.device_directory.take().filter(|(known, _)| known == directory);
+    let known = match known {
+        Some(known) => known,
+        None => (directory.to_owned(), root(context)?.make_directory(directory, path::PARENT_MODE)?),
+    };
+    let (_, parent) = &*context.device_directory.insert(known);
+    Ok((parent.as_fd(), name))
 }
 
 fn bind_device(context: &mut Context, index: usize, node: &Device) -> Result<()> {
@@ -37,25 +50,23 @@ fn bind_device(context: &mut Context, index: usize, node: &Device) -> Result<()>
 }
 
 /// A default link (`/dev/fd`, …). What the image or a mount has there stays.
-pub fn make_symlink(context: &Context, path: &Path, target: &Path) -> Result<()> {
-    let entry =
-        root(context)?.make_parent(path).with_context(|| format!("make the directory of {path:?}"))?;
-    match device::make_symlink(entry.parent.as_fd(), &entry.name, target) {
+pub fn make_symlink(context: &mut Context, path: &Path, target: &Path) -> Result<()> {
+    let (parent, name) = place(context, path).with_context(|| format!("make the directory of {path:?}"))?;
+    match device::make_symlink(parent, &name, target) {
         Ok(()) | Err(Errno::EEXIST) => Ok(()),
         Err(errno) => Err(errno).with_context(|| format!("make symlink {path:?}")),
     }
 }
 
 /// `/dev/ptmx` -> `pts/ptmx`, in place of whatever file is there.
-pub fn link_ptmx(context: &Context) -> Result<()> {
+pub fn link_ptmx(context: &mut Context) -> Result<()> {
     let path = Path::new("/dev/ptmx");
-    let entry = root(context)?.make_parent(path).context("make the directory of \"/dev/ptmx\"")?;
-    match nix::unistd::unlinkat(entry.parent.as_fd(), entry.name.as_os_str(), UnlinkatFlags::NoRemoveDir) {
+    let (parent, name) = place(context, path).context("make the directory of \"/dev/ptmx\"")?;
+    match nix::unistd::unlinkat(parent, name.as_os_str(), UnlinkatFlags::NoRemoveDir) {
         Ok(()) | Err(Errno::ENOENT) => {}
         Err(errno) => return Err(errno).context("remove the old \"/dev/ptmx\""),
     }
-    device::make_symlink(entry.parent.as_fd(), &entry.name, Path::new("pts/ptmx"))
-        .context("make symlink \"/dev/ptmx\"")
+    device::make_symlink(parent, &name, Path::new("pts/ptmx")).context("make symlink \"/dev/ptmx\"")
 }
 
 /// Puts the container's /dev/null where the host's is standard input, output or error.

@@ -23,6 +23,8 @@ use crate::stage::{copy_up, prepare};
 
 /// Carries one mount out.
 pub fn mount(context: &mut Context, index: usize, plan: &Mount) -> Result<()> {
+    // It may be covered now.
+    context.device_directory = None;
     carry_out(context, index, plan)
         .with_context(|| format!("mount {:?} at {:?}", source_name(plan), plan.target))
 }
@@ -142,15 +144,13 @@ fn filesystem(context: &mut Context, index: usize, plan: &Mount) -> Result<Owned
     };
     let host = context.prepared.trees.sources.remove(&index);
     let root = root(context)?;
-    let before = root.resolve(&plan.target).ok();
+    let mode = inherited_mode(root, kind, options, &plan.target)?;
     let target = match plan.plain_directory {
         true => plain_directory(context, kind, &plan.target)?,
         false => root.make_directory(&plan.target, 0o755).context("make the target")?,
     };
     let mut options = options.to_vec();
-    if let Some(mode) = inherited_mode(kind, &options, before.as_ref())? {
-        options.push(mode);
-    }
+    options.extend(mode);
     // Mqueue takes no label among its options: there it would be that of the root directory.
     if let Some(label) = plan.label.as_ref().filter(|_| kind != "mqueue") {
         options.push(FsOption { key: plan.label_option.into(), value: Some(label.clone()) });
@@ -236,13 +236,13 @@ fn option_text(option: &FsOption) -> String {
 }
 
 /// A tmpfs without `mode=` looks like the directory that it covers (runc).
-fn inherited_mode(kind: &str, options: &[FsOption], covered: Option<&OwnedFd>) -> Result<Option<FsOption>> {
-    let Some(covered) = covered.filter(|_| kind == "tmpfs") else {
-        return Ok(None);
-    };
-    if options.iter().any(|option| option.key == "mode") {
+fn inherited_mode(root: &Root, kind: &str, options: &[FsOption], covers: &Path) -> Result<Option<FsOption>> {
+    if kind != "tmpfs" || options.iter().any(|option| option.key == "mode") {
         return Ok(None);
     }
+    let Ok(covered) = root.resolve(covers) else {
+        return Ok(None);
+    };
     let mode = fstat(covered).context("stat the target")?.st_mode & 0o7777;
     Ok(Some(FsOption { key: "mode".into(), value: Some(format!("{mode:o}")) }))
 }
