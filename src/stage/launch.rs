@@ -220,10 +220,12 @@ impl Child {
     pub fn tell_with(&self, word: ToInit, fds: &[BorrowedFd]) -> Result<()> {
         // A child that died of an error is heard first: its message says why, a broken pipe does not.
         match self.channel.send(word, fds) {
-            Err(error) if error.errno() == Some(Errno::EPIPE) => match self.next() {
-                Err(error) => Err(error),
-                Ok(event) => Err(Error::new(Code::Internal, format!("init left after {event:?}"))),
-            },
+            Err(error) if matches!(error.errno(), Some(Errno::EPIPE | Errno::ECONNRESET)) => {
+                match self.next() {
+                    Err(error) => Err(error),
+                    Ok(event) => Err(Error::new(Code::Internal, format!("init left after {event:?}"))),
+                }
+            }
             told => told,
         }
     }
