@@ -18,7 +18,7 @@ mod stage;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
-use std::process::{ExitCode, exit};
+use std::process::exit;
 
 use cli::Request;
 /// The version, and the command line as data, for what documents them.
@@ -30,15 +30,20 @@ use report::{Code, Context, Error, Result, log, trace};
 /// Commands that enter a container: its processes must not reach this program's file.
 const ENTERING: [&str; 4] = ["create", "exec", "restore", "run"];
 
-/// The program.
-pub fn main() -> ExitCode {
+/// The program. It ends without the destructors of libraries and of libc: what it prints is flushed at once.
+pub fn main() -> ! {
+    linux::process::exit_now(carry_out().into())
+}
+
+/// What the command line asks for; the exit status.
+fn carry_out() -> u8 {
     std::panic::set_hook(Box::new(tell_of_bug));
     let arguments: Vec<OsString> = std::env::args_os().collect();
     // Before anything else: once a container can see us, it is too late.
     let sealed = seal(&arguments);
     match cli::parse(&arguments) {
         Request::Print(text) => match cli::print(&text) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) => 0,
             Err(error) => fail_with(&error, 1),
         },
         Request::Misused(misuse) => {
@@ -49,7 +54,7 @@ pub fn main() -> ExitCode {
             let ended = invocation.carry_out(sealed);
             trace::finish();
             match ended {
-                Ok(status) => ExitCode::from(status),
+                Ok(status) => status,
                 Err(failure) => fail_with(&failure.error, failure.status),
             }
         }
@@ -81,16 +86,16 @@ fn require_kernel() -> Result<()> {
 }
 
 /// Callers read the log or standard error, so it goes to both.
-fn fail_with(error: &Error, status: u8) -> ExitCode {
+fn fail_with(error: &Error, status: u8) -> u8 {
     if error.kind() == Code::Exec && !log::to_file() {
         tell_as_the_program(error);
-        return ExitCode::from(status);
+        return status;
     }
     log::error(error);
     if log::to_file() {
         log::tell(error);
     }
-    ExitCode::from(status)
+    status
 }
 
 /// A program that could not be executed says so as a shell would, in one line; a person gets the hint too.

@@ -5,6 +5,6 @@
 #[global_allocator]
 static HEAP: trug::Heap = trug::Heap::new();
 
-fn main() -> std::process::ExitCode {
+fn main() {
     trug::main()
 }

@@ -48,8 +48,15 @@ pub fn complete(hierarchies: &[Hierarchy], resources: &LinuxResources) -> Result
 /// In runc's words, which callers know.
 pub fn check_unused(hierarchies: &[Hierarchy]) -> Result<()> {
     let mut processes = Processes::default();
+    let mut is_there = false;
     for hierarchy in hierarchies {
-        processes.merge(Processes::in_hierarchy(hierarchy)?);
+        if let Some(directory) = hierarchy.directory()? {
+            is_there = true;
+            processes.merge(Processes::in_directory(&directory)?);
+        }
+    }
+    if !is_there {
+        return Ok(());
     }
     if processes.count() > 0 {
         let (count, who) = (processes.count(), processes.describe());

@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use nix::Result;
 use nix::dir::Dir;
@@ -21,6 +21,8 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use crate::linux;
 
+/// Where cgroup filesystems are mounted, on every usual host.
+const TOP: &str = "/sys/fs/cgroup";
 /// More than any cgroup file holds: `cgroup.procs` of 4 million processes is about 32 MiB.
 const READ_LIMIT: u64 = 64 << 20;
 
@@ -46,18 +48,23 @@ impl AsFd for Directory {
 
 impl Directory {
     /// The mount that holds `path` (absolute, lexically clean), what it speaks, and the rest of the path
-    /// below it. That mount is the first directory on the way down that lies on a cgroup filesystem; None
-    /// where there is none.
+    /// below it. That mount is the first directory on the way down that lies on a cgroup filesystem (above
+    /// /sys/fs/cgroup none does); None where there is none.
     ///
     /// # Errors
     /// ELOOP where the way to the mount has a symlink, and what open(2) and statfs(2) answer.
     pub fn mount_of(path: &Path) -> Result<Option<(Directory, Version, PathBuf)>> {
-        let mut components = path.components();
-        if components.next() != Some(Component::RootDir) {
-            return Err(Errno::EINVAL);
-        }
-        let mut here =
-            Directory { handle: open_outside(AT_FDCWD, Path::new("/"))?, path: PathBuf::from("/") };
+        let usual = path.strip_prefix(TOP).map(|below| (TOP, below));
+        let (start, below) = match usual.or_else(|_| path.strip_prefix("/").map(|below| ("/", below))) {
+            Ok(found) => found,
+            Err(_) => return Err(Errno::EINVAL),
+        };
+        let handle = match open_outside(AT_FDCWD, Path::new(start)) {
+            Err(Errno::ENOENT) => return Ok(None),
+            opened => opened?,
+        };
+        let (mut here, mut components) =
+            (Directory { handle, path: PathBuf::from(start) }, below.components());
         loop {
             if let Some(version) = version_of(&here.handle)? {
                 return Ok(Some((here, version, components.as_path().to_owned())));

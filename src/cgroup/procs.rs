@@ -37,8 +37,11 @@ impl Processes {
 
     /// Of the container in one hierarchy.
     pub fn in_hierarchy(hierarchy: &Hierarchy) -> report::Result<Self> {
-        let Some(directory) = hierarchy.directory()? else { return Ok(Self::default()) };
-        Self::of(&directory)
+        hierarchy.directory()?.map_or_else(|| Ok(Self::default()), |directory| Self::in_directory(&directory))
+    }
+
+    pub fn in_directory(directory: &Directory) -> report::Result<Self> {
+        Self::of(directory)
             .with_context(|| format!("read the processes of cgroup {:?}", directory.path()))
             .code(Code::Cgroup)
     }

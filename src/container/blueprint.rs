@@ -120,7 +120,7 @@ impl Blueprint {
             created: OffsetDateTime::now_utc().format(&Rfc3339).context("format the time")?,
             owner: credentials::effective_uid(),
             phase: Phase::Creating,
-            boot_id: host::boot_id().context("read the boot id")?,
+            boot_id: host::boot_id_by(&self.proc).context("read the boot id")?,
             runtime: own,
             init: None,
             cgroup: self.location.clone(),

@@ -19,7 +19,6 @@ use super::state::{Phase, ProcessId, State};
 use super::store::{Container, START_FIFO, Store};
 use super::{foreground, handover, hooks, intel_rdt};
 use crate::cgroup::{self, Driver, Location, Manager};
-use crate::linux::procfs::Proc;
 use crate::plan::seccomp::Filter;
 use crate::plan::{Plan, compile};
 use crate::report::{Code, Context, Error, Result, log, trace};
@@ -138,7 +137,7 @@ impl Work {
             && blueprint.plan.leaves_in_place();
         let start = Start {
             gate: self.gate(order)?,
-            proc: Proc::open().context("open /proc")?,
+            proc: blueprint.proc.try_clone().context("keep /proc for init")?,
             prepared,
             hook_state: blueprint.hook_state.clone(),
             user_namespace: blueprint.plan.has_user_namespace(),

@@ -12,14 +12,23 @@ use super::procfs::Proc;
 use super::syscall::{done, over_interrupts};
 use super::{Errno, Result};
 
+static BOOT_ID: OnceLock<String> = OnceLock::new();
+
 /// /proc/sys/kernel/random/boot_id, without newline. Read once: no process lives through a reboot.
 pub fn boot_id() -> Result<String> {
-    static KNOWN: OnceLock<String> = OnceLock::new();
-    if let Some(known) = KNOWN.get() {
+    match BOOT_ID.get() {
+        Some(known) => Ok(known.clone()),
+        None => boot_id_by(&Proc::open()?),
+    }
+}
+
+/// The same by a /proc that is open.
+pub fn boot_id_by(proc: &Proc) -> Result<String> {
+    if let Some(known) = BOOT_ID.get() {
         return Ok(known.clone());
     }
-    let bytes = Proc::open()?.read("sys/kernel/random/boot_id", 64)?;
-    Ok(KNOWN.get_or_init(|| String::from_utf8_lossy(&bytes).trim().to_string()).clone())
+    let bytes = proc.read("sys/kernel/random/boot_id", 64)?;
+    Ok(BOOT_ID.get_or_init(|| String::from_utf8_lossy(&bytes).trim().to_string()).clone())
 }
 
 /// The absolute path of what `path` names, without symlinks, `.` and `..` (`man 3 realpath`). ENAMETOOLONG: `PATH_MAX`

@@ -41,6 +41,14 @@ impl Proc {
         Ok(Self(proc))
     }
 
+    /// Another descriptor of it.
+    pub fn try_clone(&self) -> Result<Self> {
+        self.0
+            .try_clone()
+            .map(Self)
+            .map_err(|error| error.raw_os_error().map_or(Errno::EBADF, Errno::from_raw))
+    }
+
     /// A file of the calling process: `open_self("attr/exec", …)`. Works in a child pid namespace too: this procfs
     /// knows the caller by its own number, which `self` tells and getpid does not.
     pub fn open_self(&self, name: &str, flags: OFlag) -> Result<OwnedFd> {
