@@ -8,7 +8,7 @@ use oci_spec::runtime::LinuxResources;
 
 use super::directory::Directory;
 use super::freeze;
-use super::hierarchy::{Hierarchy, sole_unified};
+use super::hierarchy::{Hierarchy, sole_unified, unified};
 use super::procs::Processes;
 use super::shared::cpuset;
 use super::v1::cpu;
@@ -99,7 +99,7 @@ fn make(hierarchy: &Hierarchy, controllers_below: bool, made: &mut Made) -> Resu
             enable_controllers(&here)?;
         }
         let is_new = here.make(name)?;
-        match enter(hierarchy, &here, name) {
+        match enter(hierarchy, &here, name, is_new) {
             Ok(child) => {
                 let parent = std::mem::replace(&mut here, child);
                 made.note(is_new, parent, name);
@@ -113,14 +113,15 @@ fn make(hierarchy: &Hierarchy, controllers_below: bool, made: &mut Made) -> Resu
     Ok(here)
 }
 
-/// One step down, onto what can hold the container or lead to it.
-fn enter(hierarchy: &Hierarchy, parent: &Directory, name: &OsStr) -> Result<Directory> {
+/// One step down, onto what can hold the container or lead to it. (One that was just made can be invalid too: the kernel
+/// says so when the process comes, and `refuse_invalid` why.)
+fn enter(hierarchy: &Hierarchy, parent: &Directory, name: &OsStr, is_new: bool) -> Result<Directory> {
     let child = parent.open(Path::new(name))?;
     // The container's own may be told otherwise by its config.
     if hierarchy.has("cpuset") && child.path() != hierarchy.path() {
         inherit_cpuset(parent, &child)?;
     }
-    if hierarchy.is_unified() {
+    if hierarchy.is_unified() && !is_new {
         refuse_threaded(&child)?;
     }
     Ok(child)
@@ -199,6 +200,14 @@ fn has_internal_processes(directory: &Directory) -> Result<bool> {
             // Whoever has made it threaded knows what it hands on.
             _ => Ok(false),
         },
+    }
+}
+
+/// Why no process may be put in the container's v2 cgroup, if that is for its kind.
+pub fn refuse_invalid(hierarchies: &[Hierarchy]) -> Result<()> {
+    match unified(hierarchies) {
+        Some(hierarchy) => hierarchy.directory()?.as_ref().map_or(Ok(()), refuse_threaded),
+        None => Ok(()),
     }
 }
 

@@ -227,6 +227,15 @@ impl Manager {
         }
     }
 
+    /// The reason for an error with which the kernel has refused the cgroup to a process; any other error as it is.
+    pub fn explain_refusal(&self, error: Error) -> Error {
+        let refused = error.errno() == Some(Errno::EOPNOTSUPP);
+        match self.hierarchies() {
+            Ok(hierarchies) if refused => create::refuse_invalid(hierarchies).err().unwrap_or(error),
+            _ => error,
+        }
+    }
+
     /// Hands the v2 cgroup to a user, by the host's number, who may then make cgroups below it. After `add`.
     pub fn delegate(&self, owner: u32) -> Result<()> {
         delegate::delegate(self.hierarchies()?, owner)

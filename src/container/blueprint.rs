@@ -117,7 +117,7 @@ impl Blueprint {
             bundle: self.bundle.directory.clone(),
             rootfs: self.bundle.rootfs.clone(),
             annotations: self.hook_state.annotations.clone(),
-            created: OffsetDateTime::now_utc().format(&Rfc3339).context("format the time")?,
+            created: now()?,
             owner: credentials::effective_uid(),
             phase: Phase::Creating,
             boot_id: host::boot_id_by(&self.proc).context("read the boot id")?,
@@ -168,6 +168,13 @@ pub fn filter(globals: &Globals, spec: &Spec, text: Option<&[u8]>) -> Result<Opt
         seccomp::refuse_unknown(profile)?;
     }
     filter_cache::filter(&globals.root, profile, text).at("/linux/seccomp").map(Some)
+}
+
+/// The time, as states have it.
+fn now() -> Result<String> {
+    let nanoseconds = host::wall_clock().context("ask for the time")?;
+    let time = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).context("read the clock")?;
+    time.format(&Rfc3339).context("format the time")
 }
 
 fn all_annotations(spec: &Spec) -> BTreeMap<String, String> {

@@ -347,7 +347,7 @@ impl Work {
 
     /// Undoes all of it, and says what went wrong first.
     fn undo(mut self, blueprint: &Blueprint, error: Error) -> Error {
-        let mut error = self.explain_oom(error);
+        let mut error = self.explain_oom(self.manager.explain_refusal(error));
         // While the container's network namespace is there: virtual ones die with it.
         self.net_devices.give_back();
         if let Some(child) = &self.child {

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::libc::SIGKILL;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
@@ -204,10 +205,20 @@ fn a_threaded_cgroup_is_refused_as_a_place_and_killed_as_a_part() {
         made.manager.signal_all(SIGKILL).unwrap();
         assert_eq!(shell.ended_by(), Some(SIGKILL));
 
+        let beside = made.path("").join("beside");
         let mut location = made.manager.location().clone();
         location.paths.insert(String::new(), sub);
-        let error = crate::cgroup::Manager::new(location).create(&resources(json!({}))).unwrap_err();
+        let error = crate::cgroup::Manager::new(location.clone()).create(&resources(json!({}))).unwrap_err();
         assert!(error.text().contains("it is in threaded mode"), "{error}");
+
+        // It is new, and what it is below has threads.
+        location.paths.insert(String::new(), beside.clone());
+        let manager = crate::cgroup::Manager::new(location);
+        manager.create(&resources(json!({}))).unwrap();
+        let shell = Shell::sleeping();
+        let refused = std::fs::write(beside.join("cgroup.procs"), shell.pid().to_string()).unwrap_err();
+        let error = manager.explain_refusal(Errno::from_raw(refused.raw_os_error().unwrap()).into());
+        assert!(error.text().contains("it is in an invalid state"), "{error}");
     });
 }
 
