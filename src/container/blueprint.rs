@@ -172,9 +172,12 @@ pub fn filter(globals: &Globals, spec: &Spec, text: Option<&[u8]>) -> Result<Opt
 
 /// The time, as states have it.
 fn now() -> Result<String> {
-    let nanoseconds = host::wall_clock().context("ask for the time")?;
-    let time = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).context("read the clock")?;
-    time.format(&Rfc3339).context("format the time")
+    let (seconds, nanoseconds) = host::wall_clock().context("ask for the time")?;
+    let time = OffsetDateTime::from_unix_timestamp(seconds).context("read the clock")?;
+    time.replace_nanosecond(nanoseconds)
+        .context("read the clock")?
+        .format(&Rfc3339)
+        .context("format the time")
 }
 
 fn all_annotations(spec: &Spec) -> BTreeMap<String, String> {

@@ -167,7 +167,10 @@ impl Work {
         self.state.descriptors = blueprint.descriptors()?;
         let init = ProcessId::of_held(&blueprint.proc, pid, child.pidfd()).context("look at init")?;
         self.state.init = Some(init);
-        self.container.save(&self.state)?;
+        // Who looks on meanwhile finds it there; nobody else needs it before the commit, which records it too.
+        if blueprint.plan.awaits_parent() || awaited {
+            self.container.save(&self.state)?;
+        }
         trace::done("record init");
 
         self.converse(blueprint, awaited)?;

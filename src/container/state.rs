@@ -45,15 +45,15 @@ impl ProcessId {
     /// This process.
     pub fn of_this_process(proc: &Proc) -> linux::Result<Self> {
         let pid = nix::unistd::getpid();
-        match pidfd::unique_inode(pidfd::open(pid)?.as_fd())? {
-            Some(inode) => Ok(Self { pid: pid.as_raw(), start_time: 0, inode: Some(inode) }),
-            None => Self::look_up(proc, pid),
-        }
+        Self::of_held(proc, pid, pidfd::open(pid)?.as_fd())
     }
 
     /// The same, of a process that is held.
     pub fn of_held(proc: &Proc, pid: Pid, held: BorrowedFd) -> linux::Result<Self> {
-        Ok(Self { inode: pidfd::unique_inode(held)?, ..Self::look_up(proc, pid)? })
+        match pidfd::unique_inode(held)? {
+            Some(inode) => Ok(Self { pid: pid.as_raw(), start_time: 0, inode: Some(inode) }),
+            None => Self::look_up(proc, pid),
+        }
     }
 
     /// A descriptor of it, if it still runs. Opened first and compared after: so it is the process

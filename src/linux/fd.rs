@@ -128,6 +128,11 @@ pub fn own_stdio(uid: u32) -> Result<()> {
     Ok(())
 }
 
+/// Standard input, output or error, which may be closed. Not std's, which comes with a buffer.
+pub fn stream(number: RawFd) -> Result<BorrowedFd<'static>> {
+    borrow(number)
+}
+
 /// Which of stdin, stdout and stderr are a null device.
 pub fn null_streams() -> Result<Vec<RawFd>> {
     let mut streams = Vec::new();

@@ -31,14 +31,14 @@ pub fn boot_id_by(proc: &Proc) -> Result<String> {
     Ok(BOOT_ID.get_or_init(|| String::from_utf8_lossy(&bytes).trim().to_string()).clone())
 }
 
-/// What time it is since 1970 (UTC), in nanoseconds. By the call itself: to be asked once, it is quicker than the vDSO,
-/// whose pages must be mapped in and searched for the function (5 µs).
-pub fn wall_clock() -> Result<i128> {
+/// What time it is since 1970 (UTC), in seconds and nanoseconds. By the call itself: to be asked once, it is quicker than
+/// the vDSO, whose pages must be mapped in and searched for the function (5 µs).
+pub fn wall_clock() -> Result<(i64, u32)> {
     // SAFETY: plain data, for which zeros are valid.
     let mut time: libc::timespec = unsafe { std::mem::zeroed() };
     // SAFETY: it writes `time` alone.
     done(unsafe { libc::syscall(libc::SYS_clock_gettime, libc::CLOCK_REALTIME, &raw mut time) })?;
-    Ok(i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec))
+    Ok((time.tv_sec, time.tv_nsec as u32))
 }
 
 /// The absolute path of what `path` names, without symlinks, `.` and `..` (`man 3 realpath`). ENAMETOOLONG: `PATH_MAX`
@@ -159,9 +159,10 @@ mod tests {
 
     #[test]
     fn the_wall_clock_is_the_libraries() {
-        let since = || std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as i128;
-        let (before, now, after) = (since(), wall_clock().unwrap(), since());
-        assert!((before..=after).contains(&now), "{before} {now} {after}");
+        let library = || std::time::UNIX_EPOCH.elapsed().unwrap();
+        let (before, (seconds, nanoseconds), after) = (library(), wall_clock().unwrap(), library());
+        let now = std::time::Duration::new(seconds as u64, nanoseconds);
+        assert!((before..=after).contains(&now), "{before:?} {now:?} {after:?}");
     }
 
     #[test]

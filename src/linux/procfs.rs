@@ -80,13 +80,11 @@ impl Proc {
         open_link(&directory, "root", OFlag::O_PATH | OFlag::O_DIRECTORY)
     }
 
-    /// What a descriptor of a process is open on: the file itself, not opened, and what the kernel calls it
-    /// (`pipe:[7]`, a path of that process). ENOENT: it has no such descriptor.
-    pub fn open_descriptor(&self, pid: Pid, number: i32) -> Result<(OwnedFd, PathBuf)> {
+    /// What the kernel calls that which a descriptor of a process is open on (`pipe:[7]`, a path of that process).
+    /// ENOENT: it has no such descriptor.
+    pub fn descriptor_name(&self, pid: Pid, number: i32) -> Result<PathBuf> {
         let directory = self.open_pid(pid, "fd", OFlag::O_PATH | OFlag::O_DIRECTORY)?;
-        let name = number.to_string();
-        let file = open_link(&directory, &name, OFlag::O_PATH)?;
-        Ok((file, readlinkat(&directory, name.as_str()).map(PathBuf::from)?))
+        readlinkat(&directory, number.to_string().as_str()).map(PathBuf::from)
     }
 
     /// The program that this process runs: the file itself, whatever its name says today.

@@ -3,9 +3,8 @@
 //! The file lies with the images, so it may be anybody's: only what looks like the name of a pipe, a file or a terminal is
 //! believed.
 
-use std::io::{IsTerminal, stderr, stdin, stdout};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::io::IsTerminal;
+use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
@@ -32,48 +31,37 @@ const MEMORY_DEVICES: u64 = 1;
 /// What the streams of this process are: the container's, where it has no terminal. With `own_null` it has a /dev/null
 /// of its own in the place of the host's, which needs no other.
 pub fn of_this_process(proc: &Proc, own_null: bool) -> Result<Vec<String>> {
-    let own = nix::unistd::getpid();
-    STREAMS
-        .map(|number| match proc.open_descriptor(own, number) {
-            Ok((file, _)) if is_terminal(number) => Ok(describe_terminal(&fstat(&file)?)),
-            Ok((file, _)) if own_null && is_null(file.as_fd()) => Ok(NULL.to_string()),
-            Ok((file, name)) => describe(&file, &name),
-            Err(Errno::ENOENT) => Ok(String::new()),
-            Err(errno) => Err(errno.into()),
-        })
-        .map(|described| described.context("look at standard input, output and error"))
-        .collect()
-}
-
-fn is_null(file: BorrowedFd) -> bool {
-    let (major, minor) = fd::NULL_DEVICE;
-    device::is_char(file, major, minor)
+    let describe =
+        |number| describe(proc, number, own_null).context("look at standard input, output and error");
+    STREAMS.map(describe).collect()
 }
 
 /// `file[MOUNT:INODE]`, CRIU's name for a file of which it knows no more, for what the container may not be able to see:
-/// a file, or a device like /dev/null. Else the kernel's own name.
-fn describe(file: &OwnedFd, name: &Path) -> Result<String> {
-    let stat = fstat(file)?;
+/// a file, or a device like /dev/null. Else the kernel's own name. Empty: it is closed.
+fn describe(proc: &Proc, number: i32, own_null: bool) -> Result<String> {
+    let stream = fd::stream(number)?;
+    let stat = match fstat(stream) {
+        Err(Errno::EBADF) => return Ok(String::new()),
+        stat => stat?,
+    };
+    if stream.is_terminal() {
+        return Ok(describe_terminal(&stat));
+    }
+    let (null_major, null_minor) = fd::NULL_DEVICE;
+    if own_null && device::is_char(stream, null_major, null_minor) {
+        return Ok(NULL.to_string());
+    }
     let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
     let is_memory_device = kind == SFlag::S_IFCHR && major(stat.st_rdev) == MEMORY_DEVICES;
     if kind != SFlag::S_IFREG && !is_memory_device {
-        return Ok(name.to_string_lossy().into_owned());
+        return Ok(proc.descriptor_name(nix::unistd::getpid(), number)?.to_string_lossy().into_owned());
     }
-    let mount = mount_id(file.as_fd())?;
-    Ok(format!("file[{mount:x}:{:x}]", stat.st_ino))
+    Ok(format!("file[{:x}:{:x}]", mount_id(stream)?, stat.st_ino))
 }
 
 /// `tty[DEVICE:FILESYSTEM]`, CRIU's name for a terminal that is not the container's.
 fn describe_terminal(stat: &FileStat) -> String {
     format!("tty[{:x}:{:x}]", stat.st_rdev, stat.st_dev)
-}
-
-fn is_terminal(number: i32) -> bool {
-    match number {
-        0 => stdin().is_terminal(),
-        1 => stdout().is_terminal(),
-        _ => stderr().is_terminal(),
-    }
 }
 
 /// What a checkpoint knows of the streams.
@@ -142,14 +130,14 @@ pub fn inherited(images: &OwnedFd) -> Result<Vec<InheritedDescriptor>> {
 
 /// CRIU sets the position in what was a file, and the modes of what was a terminal.
 fn require_alike(key: &str, number: i32) -> Result<()> {
-    let (input, output, errors) = (stdin(), stdout(), stderr());
-    let (stream, name) = match number {
-        0 => (input.as_fd(), "input"),
-        1 => (output.as_fd(), "output"),
-        _ => (errors.as_fd(), "error"),
+    let stream = fd::stream(number)?;
+    let name = match number {
+        0 => "input",
+        1 => "output",
+        _ => "error",
     };
     let (was, hint) = match () {
-        () if names_terminal(key) && !is_terminal(number) => ("a terminal", "restore it at a terminal"),
+        () if names_terminal(key) && !stream.is_terminal() => ("a terminal", "restore it at a terminal"),
         () if mount_of(key).is_some() && lseek(stream, 0, Whence::SeekCur) == Err(Errno::ESPIPE) => {
             ("a file", "redirect it to a file, or to /dev/null")
         }
@@ -175,6 +163,8 @@ fn is_replaceable(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+
     use super::*;
 
     #[test]
@@ -205,10 +195,13 @@ mod tests {
         let names = of_this_process(&proc, false).unwrap();
         assert_eq!(names.len(), 3);
         assert!(names.iter().all(|name| !name.is_empty()));
-        let null = std::fs::File::open("/dev/null").unwrap().into();
-        let described = describe(&null, Path::new("/dev/null")).unwrap();
+        let null = std::fs::File::open("/dev/null").unwrap();
+        let described = describe(&proc, null.as_raw_fd(), false).unwrap();
         assert!(is_replaceable(&described) && mount_of(&described).is_some(), "{described}");
+        assert_eq!(describe(&proc, null.as_raw_fd(), true).unwrap(), NULL);
         let (pipe, _writer) = nix::unistd::pipe().unwrap();
-        assert_eq!(describe(&pipe, Path::new("pipe:[7]")).unwrap(), "pipe:[7]");
+        let inode = fstat(&pipe).unwrap().st_ino;
+        assert_eq!(describe(&proc, pipe.as_raw_fd(), true).unwrap(), format!("pipe:[{inode}]"));
+        assert_eq!(describe(&proc, i32::MAX, true).unwrap(), "");
     }
 }
