@@ -1,6 +1,8 @@
-//! Mounts by descriptor: the new mount API (`man 2 fsopen, open_tree, move_mount, mount_setattr`).
+//! Mounts by descriptor: the new mount API (`man 2 fsopen, open_tree, move_mount, mount_setattr`), and mount(2) at a
+//! directory that is held.
 //! No function here takes an absolute path once the mount namespace is new, but for `/` itself.
 
+mod at_once;
 mod context;
 mod kind;
 mod root;
@@ -9,6 +11,7 @@ mod tree;
 use bitflags::bitflags;
 use serde::Serialize;
 
+pub use at_once::mount_at_once;
 pub use context::FsContext;
 pub use kind::kind_of;
 pub use root::{chroot, move_root, pivot_root};

@@ -66,6 +66,45 @@ fn a_new_filesystem_has_the_options_it_was_given() {
 }
 
 #[test]
+fn what_is_mounted_at_once_is_what_is_mounted_step_by_step() {
+    let (here, there) = (Scratch::new(), Scratch::new());
+    let all = Attr::NOSUID | Attr::NODEV | Attr::NOEXEC | Attr::NODIRATIME;
+    let sets = [Attr::empty(), Attr::NOSUID, Attr::NODEV, Attr::NOEXEC, Attr::NODIRATIME, all];
+    let atimes = [None, Some(Atime::Relatime), Some(Atime::Noatime), Some(Atime::Strictatime)];
+    in_child(|| {
+        own_namespace();
+        // All of a mountinfo line from the options on, without the device's number.
+        let shown = |scratch: &Scratch| {
+            let text = fs::read_to_string("/proc/self/mountinfo").unwrap();
+            let path = scratch.path().to_str().unwrap();
+            let line =
+                text.lines().rfind(|line| line.split(' ').nth(4) == Some(path)).expect("it is mounted");
+            line.split(' ').skip(5).collect::<Vec<_>>().join(" ")
+        };
+        for (set, atime) in sets.into_iter().flat_map(|set| atimes.map(|atime| (set, atime))) {
+            let attributes = Attributes { set, atime, ..Default::default() };
+            let target = directory(here.path().to_str().unwrap());
+            mount_at_once(target.as_fd(), "tmpfs", "basket", "mode=700,size=64k", attributes).unwrap();
+            assert_eq!(std::env::current_dir().unwrap(), Path::new("/"));
+            let context = FsContext::open("tmpfs").unwrap();
+            for (key, value) in [("source", "basket"), ("mode", "700"), ("size", "64k")] {
+                context.set(key, Some(value)).unwrap();
+            }
+            let mount = context.mount(attributes).unwrap();
+            move_mount(mount.as_fd(), directory(there.path().to_str().unwrap()).as_fd()).unwrap();
+            assert_eq!(shown(&here), shown(&there), "{attributes:?}");
+        }
+        let target = directory(here.path().to_str().unwrap());
+        let attempt = |options, set| {
+            mount_at_once(target.as_fd(), "tmpfs", "t", options, Attributes { set, ..Default::default() })
+        };
+        assert_eq!(attempt("colour=green", Attr::empty()), Err(Errno::EINVAL));
+        assert_eq!(attempt("", Attr::RDONLY), Err(Errno::EINVAL));
+        assert_eq!(attempt("", Attr::NOSYMFOLLOW), Err(Errno::EINVAL));
+    });
+}
+
+#[test]
 fn the_kernel_says_what_it_dislikes_about_an_option() {
     let context = FsContext::open("tmpfs").unwrap();
     assert_eq!(context.messages(), Vec::<String>::new());

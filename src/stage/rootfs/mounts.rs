@@ -42,6 +42,11 @@ fn source_name(plan: &Mount) -> String {
 }
 
 fn carry_out(context: &mut Context, index: usize, plan: &Mount) -> Result<()> {
+    if let Some(options) = options_at_once(plan)
+        && mount_at_once(root(context)?, plan, options).is_ok()
+    {
+        return Ok(());
+    }
     if let Some(names) = link_to_copy(context, index, plan)? {
         return make_link(root(context)?, &plan.target, &names);
     }
@@ -76,6 +81,46 @@ fn carry_out(context: &mut Context, index: usize, plan: &Mount) -> Result<()> {
         mount::set_propagation(mounted.as_fd(), *propagation).context("set propagation")?;
     }
     Ok(())
+}
+
+/// Filesystems of almost every container that are mounted by one call where nothing else is to be done to them.
+const AT_ONCE: [&str; 4] = ["tmpfs", "proc", "devpts", "mqueue"];
+
+/// The options of a filesystem that can be mounted by one call.
+fn options_at_once(plan: &Mount) -> Option<&[FsOption]> {
+    let MountSource::Filesystem { kind, source, options, copy_up: false, .. } = &plan.source else {
+        return None;
+    };
+    // Commas would part a value, and quotes hide them.
+    let is_plain = |text: &str| !text.contains([',', '"', '\\']);
+    let is_whole = |option: &FsOption| is_plain(&option.key) && option.value.as_deref().is_none_or(is_plain);
+    let changed = plan.label.is_some()
+        || plan.idmap.is_some()
+        || !plan.recursive_attributes.is_empty()
+        || !plan.propagation.is_empty();
+    (AT_ONCE.contains(&kind.as_str()) && !source.is_empty() && !changed && options.iter().all(is_whole))
+        .then_some(options)
+}
+
+/// What fails is tried again by `filesystem`, which can say why.
+fn mount_at_once(root: &Root, plan: &Mount, options: &[FsOption]) -> Result<()> {
+    let MountSource::Filesystem { kind, source, .. } = &plan.source else {
+        fail!(Code::Internal, "this mount is no filesystem");
+    };
+    let mode = inherited_mode(root, kind, options, &plan.target)?;
+    let target = target_of(root, plan, kind)?;
+    guard(root, &plan.target, target.as_fd(), || Ok(kind == "proc"))?;
+    let options: Vec<String> = options.iter().chain(&mode).map(option_text).collect();
+    mount::mount_at_once(target.as_fd(), kind, source, &options.join(","), plan.attributes)
+        .context("mount it")
+}
+
+/// Where a new filesystem goes; made if it is missing.
+fn target_of(root: &Root, plan: &Mount, kind: &str) -> Result<OwnedFd> {
+    match plan.plain_directory {
+        true => plain_directory(root, kind, &plan.target),
+        false => root.make_directory(&plan.target, 0o755).context("make the target"),
+    }
 }
 
 /// What the symlink names that is to be made and not mounted, if that is so.
@@ -145,10 +190,7 @@ fn filesystem(context: &mut Context, index: usize, plan: &Mount) -> Result<Owned
     let host = context.prepared.trees.sources.remove(&index);
     let root = root(context)?;
     let mode = inherited_mode(root, kind, options, &plan.target)?;
-    let target = match plan.plain_directory {
-        true => plain_directory(context, kind, &plan.target)?,
-        false => root.make_directory(&plan.target, 0o755).context("make the target")?,
-    };
+    let target = target_of(root, plan, kind)?;
     let mut options = options.to_vec();
     options.extend(mode);
     // Mqueue takes no label among its options: there it would be that of the root directory.
@@ -249,8 +291,7 @@ fn inherited_mode(root: &Root, kind: &str, options: &[FsOption], covers: &Path) 
 
 /// proc and sysfs go on real directories alone: what masks and labels write to later must be them
 /// (CVE-2019-19921, CVE-2023-28642).
-fn plain_directory(context: &Context, kind: &str, path: &Path) -> Result<OwnedFd> {
-    let root = root(context)?;
+fn plain_directory(root: &Root, kind: &str, path: &Path) -> Result<OwnedFd> {
     let refuse = || {
         Error::new(Code::InvalidConfig, format!("filesystem {kind:?} must be mounted on ordinary directory"))
     };
@@ -296,19 +337,29 @@ pub fn remount_readonly(context: &Context, path: &Path) -> Result<()> {
 
 /// The last word of every mount. The root itself cannot be mounted over: nothing would be confined.
 pub(super) fn attach(root: &Root, path: &Path, mounted: OwnedFd, target: OwnedFd) -> Result<OwnedFd> {
-    if is_same(root.as_fd(), target.as_fd())? {
-        fail!(Code::InvalidConfig, "mounting onto the root filesystem itself is not allowed");
-    }
-    guard_proc(root, path, mounted.as_fd(), target.as_fd())?;
+    guard(root, path, target.as_fd(), || is_procfs(mounted.as_fd()))?;
     mount::move_mount(mounted.as_fd(), target.as_fd()).context("attach it")?;
     Ok(mounted)
 }
 
+/// Where nothing may be mounted, or nothing else than what belongs there.
+fn guard(root: &Root, path: &Path, target: BorrowedFd, is_proc: impl FnOnce() -> Result<bool>) -> Result<()> {
+    if is_same(root.as_fd(), target)? {
+        fail!(Code::InvalidConfig, "mounting onto the root filesystem itself is not allowed");
+    }
+    guard_proc(root, path, target, is_proc)
+}
+
 /// The kernel's view of the container must stay the kernel's (CVE-2019-16884): validation has looked at the path
 /// that the config has; here it is seen whether an image's symlink led it into /proc after all.
-fn guard_proc(root: &Root, path: &Path, mounted: BorrowedFd, target: BorrowedFd) -> Result<()> {
+fn guard_proc(
+    root: &Root,
+    path: &Path,
+    target: BorrowedFd,
+    is_proc: impl FnOnce() -> Result<bool>,
+) -> Result<()> {
     let refuse = |text: String| Err(Error::new(Code::InvalidConfig, text));
-    if path == Path::new("/proc") && !is_procfs(mounted)? {
+    if path == Path::new("/proc") && !is_proc()? {
         return refuse(proc_mounts::refusal_of_other_type(path));
     }
     if !is_procfs(target)? || path == Path::new("/proc") {
