@@ -1,5 +1,7 @@
 //! Setting limits: each controller's writes, carried out in the hierarchy that has the controller.
 
+use std::rc::Rc;
+
 use nix::errno::Errno;
 use oci_spec::runtime::LinuxResources;
 
@@ -20,8 +22,10 @@ pub fn apply(hierarchies: &[Hierarchy], resources: &LinuxResources) -> Result<()
     }
     devices(hierarchies, resources)?;
     match sole_unified(hierarchies) {
-        Some(hierarchy) => v2::unified::set(&hierarchy.existing()?, resources),
-        None => Ok(()),
+        Some(hierarchy) if resources.unified().is_some() => {
+            v2::unified::set(&hierarchy.existing()?, resources)
+        }
+        _ => Ok(()),
     }
 }
 
@@ -44,9 +48,16 @@ pub fn apply_as_user(hierarchies: &[Hierarchy], resources: &LinuxResources) -> R
 
 /// What the controllers that are set by files are to be told, in order, and the cgroup it goes to. Only
 /// looks.
-pub fn writes(hierarchies: &[Hierarchy], resources: &LinuxResources) -> Result<Vec<(Directory, Vec<Write>)>> {
+pub fn writes(
+    hierarchies: &[Hierarchy],
+    resources: &LinuxResources,
+) -> Result<Vec<(Rc<Directory>, Vec<Write>)>> {
     if let Some(hierarchy) = sole_unified(hierarchies) {
-        let each = v2::CONTROLLERS.iter().map(|(_, rules)| at(hierarchy, *rules, resources));
+        let directory = Rc::new(hierarchy.existing()?);
+        let each = v2::CONTROLLERS.iter().map(|(_, rules)| {
+            let writes = rules(resources, &*directory)?;
+            Ok((Rc::clone(&directory), writes))
+        });
         return each.collect();
     }
     if resources.unified().as_ref().is_some_and(|files| !files.is_empty()) {
@@ -63,9 +74,13 @@ pub fn writes(hierarchies: &[Hierarchy], resources: &LinuxResources) -> Result<V
     Ok(all)
 }
 
-fn at(hierarchy: &Hierarchy, rules: Rules, resources: &LinuxResources) -> Result<(Directory, Vec<Write>)> {
-    let directory = hierarchy.existing()?;
-    let writes = rules(resources, &directory)?;
+fn at(
+    hierarchy: &Hierarchy,
+    rules: Rules,
+    resources: &LinuxResources,
+) -> Result<(Rc<Directory>, Vec<Write>)> {
+    let directory = Rc::new(hierarchy.existing()?);
+    let writes = rules(resources, &*directory)?;
     Ok((directory, writes))
 }
 
@@ -76,7 +91,7 @@ fn elsewhere(
     controller: &str,
     v1: Rules,
     resources: &LinuxResources,
-) -> Result<Option<(Directory, Vec<Write>)>> {
+) -> Result<Option<(Rc<Directory>, Vec<Write>)>> {
     if let Some(hierarchy) = unified(hierarchies) {
         if controller == "devices" {
             return Ok(None);
