@@ -218,14 +218,11 @@ impl Child {
 
     /// Says a word, with descriptors.
     pub fn tell_with(&self, word: ToInit, fds: &[BorrowedFd]) -> Result<()> {
-        // A child that died of an error is heard first: its message says why, a broken pipe does not.
+        // A child that died of an error is heard first, to its end: its message says why, a broken pipe does not.
         match self.channel.send(word, fds) {
-            Err(error) if matches!(error.errno(), Some(Errno::EPIPE | Errno::ECONNRESET)) => {
-                match self.next() {
-                    Err(error) => Err(error),
-                    Ok(event) => Err(Error::new(Code::Internal, format!("init left after {event:?}"))),
-                }
-            }
+            Err(error) if matches!(error.errno(), Some(Errno::EPIPE | Errno::ECONNRESET)) => loop {
+                self.next()?;
+            },
             told => told,
         }
     }
