@@ -401,6 +401,57 @@ fn the_cgroup_mount_shows_the_containers_own_cgroup() -> Outcome {
 }
 
 #[test]
+fn cgroups_can_be_mounted_at_two_places() -> Outcome {
+    if let Some(reason) = cgroup::lacks_v1(&["pids"]) {
+        return skip(&reason);
+    }
+    for namespaced in [false, true] {
+        let container = shell("ls /sys/fs/cgroup /again; grep ' - cgroup' /proc/self/mountinfo", |config| {
+            config.mount("/again", "cgroup", "cgroup", &[]);
+            if namespaced {
+                config.namespace("cgroup");
+            }
+        })?;
+        let output = container.run()?;
+        let lines = output.ok().lines();
+        let places = |top: &str| -> Vec<Vec<String>> {
+            let fields = lines.iter().map(|line| line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+            fields.filter(|fields| fields.get(4).is_some_and(|place| place.starts_with(top))).collect()
+        };
+        let (first, second) = (places("/sys/fs/cgroup"), places("/again"));
+        assert!(!first.is_empty() && first.len() == second.len(), "{output}");
+        assert!(first.iter().all(|fields| fields[5] == "ro,nosuid,nodev,noexec,relatime"), "{output}");
+        assert!(second.iter().all(|fields| fields[5] == "rw,nosuid,nodev,noexec,relatime"), "{output}");
+    }
+    Ok(())
+}
+
+#[test]
+fn cgroups_that_are_shared_mounts_on_the_host_are_none_in_the_container() -> Outcome {
+    if let Some(reason) = cgroup::lacks_v1(&["pids"]) {
+        return skip(&reason);
+    }
+    for namespaced in [false, true] {
+        let container = shell("grep -e '- cgroup ' /proc/self/mountinfo", |config| {
+            if namespaced {
+                config.namespace("cgroup");
+            }
+        })?;
+        let words = ["run", container.id.as_str()];
+        let shared = ["unshare", "--mount", "--propagation", "shared"];
+        let output = container.runtime(words).under(shared).output()?;
+        let lines = output.ok().lines();
+        assert!(lines.len() > 1, "{output}");
+        for line in lines {
+            assert!(!line.contains("shared:") && !line.contains("master:"), "{namespaced}: {line}");
+            let root = line.split(' ').nth(3).unwrap_or_default();
+            assert_eq!(root == "/", namespaced, "{line}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn a_mount_is_gone_from_the_host_when_the_container_runs() -> Outcome {
     let container = Container::with(|config| {
         config.mount("/mnt", "bind", "share", &["rbind"]);

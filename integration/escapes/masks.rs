@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use serde_json::json;
 
 use super::canary::Canary;
-use crate::support::{Container, Outcome};
+use crate::support::{Container, Invocation, Outcome, invocation};
 
 /// What an image can put where /dev/null is looked for.
 const NULLS: [&str; 6] = ["symlink", "sysrq", "file", "fifo", "zero", "missing"];
@@ -48,6 +48,33 @@ fn cve_2025_31133_and_62161_the_mask_is_made_of_something_else_than_dev_null() -
         assert!(output.status() == 1 || output.stdout() == "1:3", "{null}: {output}");
         assert!(!output.stdout().contains("secret"), "{null}: {output}");
     }
+    Ok(())
+}
+
+#[test]
+fn t_mask_peer_what_a_container_mounts_on_a_mask_or_on_cgroups_does_not_reach_a_host_whose_mounts_are_shared()
+-> Outcome {
+    let container = Container::with(|config| {
+        // By these names they would be found among the host's mounts.
+        config.shell(
+            "mount --bind /evil /masked; for cgroup in /sys/fs/cgroup/*; do mount --bind /evils $cgroup; done; \
+             grep -c /evils /proc/self/mountinfo; grep -c shared: /proc/self/mountinfo || true",
+        );
+        config.capabilities(&["CAP_SYS_ADMIN"]).mask("/masked");
+    })?;
+    container.file("evil", "evil")?;
+    container.file("evils/one", "")?;
+    container.file("masked", "")?;
+    // As systemd has it: every mount of the host is shared.
+    let script =
+        "\"$0\" --root \"$1\" run \"$2\"; stat -c %t:%T /dev/null; grep -c evil /proc/self/mountinfo";
+    let (runtime, root) = (invocation::runtime(), container.state_root());
+    let words = ["bash", "-c", script, &runtime.to_string_lossy(), &root.to_string_lossy(), &container.id];
+    let shared = ["unshare", "--mount", "--propagation", "shared"];
+    let output = Invocation::new(words).from(container.bundle()).under(shared).output()?;
+    let lines = output.lines();
+    assert!(lines.len() == 4 && lines[0] != "0", "{output}");
+    assert_eq!(lines[1..], ["0", "1:3", "0"], "{output}");
     Ok(())
 }
 

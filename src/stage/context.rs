@@ -136,6 +136,8 @@ pub struct Context {
     pub enter: Option<Enter>,
     /// The root filesystem, from AttachRootfs (or the start, for exec) on.
     pub root: Option<Root>,
+    /// Mounts of v1 hierarchies that are attached, by directory name: for those who want them at another place too.
+    pub cgroup_mounts: BTreeMap<String, OwnedFd>,
     /// Where the last device was made: others go to the same place.
     pub device_directory: Option<(PathBuf, OwnedFd)>,
     /// Both ends of the terminal, from OpenTerminal to AttachTerminal.

@@ -144,6 +144,7 @@ fn clone_and_run(
                 in_place: start.in_place,
                 enter,
                 root: None,
+                cgroup_mounts: BTreeMap::new(),
                 device_directory: None,
                 terminal: None,
                 masks: Default::default(),

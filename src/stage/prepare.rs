@@ -139,10 +139,7 @@ fn open_cgroups<'a>(
                 let path = directory_of("").unwrap_or(Path::new("/sys/fs/cgroup"));
                 cgroups.insert(String::new(), clone_cgroup(path)?);
             }
-            // In a user namespace the kernel may refuse to mount what is not its own.
-            MountSource::Cgroup(CgroupMount::PerHierarchy { namespaced, hierarchies, .. })
-                if !namespaced || user_namespace =>
-            {
+            MountSource::Cgroup(CgroupMount::PerHierarchy { hierarchies, .. }) => {
                 for hierarchy in hierarchies {
                     let path = directory_of(hierarchy.data.as_deref().unwrap_or(""));
                     let tree = clone_cgroup(path.unwrap_or(&hierarchy.own))?;
@@ -156,7 +153,16 @@ fn open_cgroups<'a>(
 }
 
 fn clone_cgroup(path: &Path) -> Result<OwnedFd> {
-    mount::open_tree_clone(here(), path, false).with_context(|| format!("open the cgroup {path:?}"))
+    mount::open_tree_clone(here(), path, false)
+        .and_then(keep_from_host)
+        .with_context(|| format!("open the cgroup {path:?}"))
+}
+
+/// A clone of a shared mount is its peer: what the container mounts on it or below it would be mounted on the host too.
+fn keep_from_host(tree: OwnedFd) -> nix::Result<OwnedFd> {
+    let private = Propagation { kind: PropagationKind::Private, recursive: false };
+    mount::set_propagation(tree.as_fd(), private)?;
+    Ok(tree)
 }
 
 fn open_namespace(path: &Path, kind: Kind) -> Result<OwnedFd> {
@@ -262,6 +268,7 @@ fn open_source(
 fn open_device(node: &Device) -> Result<OwnedFd> {
     let path = &node.path;
     let tree = mount::open_tree_clone(here(), path, false)
+        .and_then(keep_from_host)
         .with_context(|| format!("clone the host's {path:?}"))
         .hint("in a user namespace a device is bound from the host, and must be there under its own name")?;
     let found = device::describe(tree.as_fd()).with_context(|| format!("look at the host's {path:?}"))?;
@@ -331,7 +338,7 @@ fn clone_null() -> Result<OwnedFd> {
     if !device::is_char(null.as_fd(), 1, 3) {
         fail!(Code::System, "/dev/null is not character device 1:3");
     }
-    mount::open_tree_clone_fd(null.as_fd(), false).context("clone")
+    mount::open_tree_clone_fd(null.as_fd(), false).and_then(keep_from_host).context("clone")
 }
 
 fn here() -> BorrowedFd<'static> {

@@ -11,7 +11,7 @@ use super::mounts::{attach, new_filesystem};
 use super::root;
 use crate::fail;
 use crate::linux::device;
-use crate::linux::mount::{self, Attr, Attributes};
+use crate::linux::mount::{self, Atime, Attr, Attributes};
 use crate::linux::path::Root;
 use crate::plan::{CgroupHierarchy, CgroupMount, FsOption, Mount};
 use crate::report::{Code, Context as _, Result};
@@ -68,10 +68,12 @@ fn per_hierarchy(
     let place = Root::new(top.try_clone().context("keep the cgroup directory")?);
     for hierarchy in hierarchies {
         let name = &hierarchy.directory;
-        let mounted = match namespaced {
+        // A hierarchy has one filesystem: the clone of the container's directory is what a new mount in its cgroup
+        // namespace would be, without the kernel's look at every cgroup of the host (50 µs each, with a thousand).
+        let mounted = match namespaced && context.user_namespace {
             true => match new_hierarchy(hierarchy, plan.attributes) {
                 // A cgroup namespace that another user namespace owns.
-                Err(error) if error.errno() == Some(Errno::EPERM) && context.user_namespace => {
+                Err(error) if error.errno() == Some(Errno::EPERM) => {
                     own_directory(context, name, plan.attributes)
                 }
                 mounted => mounted,
@@ -81,6 +83,7 @@ fn per_hierarchy(
         .with_context(|| format!("mount hierarchy {name:?}"))?;
         let target = place.resolve_plain(Path::new(name)).context("find the hierarchy's directory")?;
         mount::move_mount(mounted.as_fd(), target.as_fd()).context("attach it")?;
+        context.cgroup_mounts.insert(name.clone(), mounted);
     }
     if plan.attributes.set.contains(Attr::RDONLY) {
         let readonly = Attributes { set: Attr::RDONLY, ..Default::default() };
@@ -105,11 +108,25 @@ fn new_hierarchy(hierarchy: &CgroupHierarchy, attributes: Attributes) -> Result<
     new_filesystem("cgroup", "cgroup", &options, attributes)
 }
 
-/// The parent's clone of the container's directory in one hierarchy.
+/// The parent's clone of the container's directory in one hierarchy, or a clone of that where it is attached already.
 fn own_directory(context: &mut Context, hierarchy: &str, attributes: Attributes) -> Result<OwnedFd> {
-    let Some(clone) = context.prepared.cgroups.remove(hierarchy) else {
-        fail!(Code::Internal, "the cgroup directory of hierarchy {hierarchy:?} was not prepared");
+    let clone = match (context.prepared.cgroups.remove(hierarchy), context.cgroup_mounts.get(hierarchy)) {
+        (Some(clone), _) => clone,
+        (None, Some(attached)) => {
+            mount::open_tree_clone_fd(attached.as_fd(), false).context("clone the cgroup's mount")?
+        }
+        (None, None) => {
+            fail!(Code::Internal, "the cgroup directory of hierarchy {hierarchy:?} was not prepared")
+        }
     };
-    mount::set_attributes(clone.as_fd(), attributes, false).context("set flags")?;
+    // In a user namespace the host's flags are locked.
+    let flags = match context.user_namespace {
+        true => attributes,
+        false => {
+            let atime = attributes.atime.or(Some(Atime::Relatime));
+            Attributes { clear: attributes.set.complement(), atime, ..attributes }
+        }
+    };
+    mount::set_attributes(clone.as_fd(), flags, false).context("set flags")?;
     Ok(clone)
 }
