@@ -114,13 +114,9 @@ fn steps(
     };
     let cpus = Action::SetCpuAffinity(String::new());
     let enter = Action::EnterRootfs(root.enter);
-    let entered_early = root.enter == EnterRoot::Pivot
-        && !when_needed.is_empty()
-        && made_last.is_empty()
-        && !parent_has_work
-        && rootfs_hooks.is_none()
-        && !process.terminal().unwrap_or(false)
-        && rootfs::need_nothing_of_the_host(&others);
+    let looked_at = parent_has_work || rootfs_hooks.is_some() || process.terminal().unwrap_or(false);
+    let complete = made_last.is_empty() && rootfs::need_nothing_of_the_host(&others);
+    let entered_early = root.enter == EnterRoot::Pivot && !when_needed.is_empty() && !looked_at && complete;
     steps.add(local);
     steps.add(made_first);
     if entered_early {

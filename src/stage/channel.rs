@@ -42,7 +42,7 @@ pub enum ToInit {
 /// What init tells the parent.
 #[derive(Debug)]
 pub enum ToParent {
-    /// The root filesystem stands, before the pivot.
+    /// The root filesystem stands, but for mounts that need nothing of the host; before the pivot.
     RootfsReady,
     /// The master of the container's terminal.
     Terminal(OwnedFd),

@@ -79,7 +79,8 @@ pub enum Action {
     /// createRuntime hooks; go on at its word.
     AwaitRuntimeHooks,
     /// The same where there is nothing to wait for: no such hooks, no interfaces to move, no limits. Device rules are
-    /// set beside what init does next, and are in force before the program is.
+    /// set beside what init does next, and are in force before the program is. Mounts that need nothing of the host may
+    /// follow.
     AnnounceRootfs,
     /// createContainer hooks: in the container's namespaces, before the pivot, cwd in the rootfs.
     RunCreateContainerHooks(Vec<Hook>),
