@@ -16,6 +16,14 @@ fn shell(script: &str, change: impl FnOnce(&mut Config)) -> anyhow::Result<Conta
     })
 }
 
+/// A container in the caller's cgroup namespace, and one that has its own; and which it is.
+fn in_either_cgroup_namespace(script: &str) -> anyhow::Result<[(bool, Container); 2]> {
+    let own = |config: &mut Config| {
+        config.namespace("cgroup");
+    };
+    Ok([(false, shell(script, |_| {})?), (true, shell(script, own)?)])
+}
+
 /// The line of /proc/self/mounts for `target` that `output` printed, its options as a list.
 #[track_caller]
 fn options(output: &Output, target: &str) -> Vec<String> {
@@ -364,13 +372,8 @@ fn a_later_mount_of_the_host_reaches_a_slave_and_nothing_comes_back() -> Outcome
 
 #[test]
 fn the_cgroup_mount_is_read_only_if_asked_for_with_and_without_a_namespace() -> Outcome {
-    for namespaced in [false, true] {
-        let script = "awk '$3 ~ \"^cgroup\"' /proc/self/mounts";
-        let container = shell(script, |config| {
-            if namespaced {
-                config.namespace("cgroup");
-            }
-        })?;
+    let script = "awk '$3 ~ \"^cgroup\"' /proc/self/mounts";
+    for (namespaced, container) in in_either_cgroup_namespace(script)? {
         let output = container.run()?;
         let lines = output.ok().lines();
         assert!(!lines.is_empty());
@@ -387,12 +390,8 @@ fn the_cgroup_mount_shows_the_containers_own_cgroup() -> Outcome {
     if let Some(reason) = cgroup::lacks_v1(&["pids"]) {
         return skip(&reason);
     }
-    for namespaced in [false, true] {
-        let container = shell("cat /sys/fs/cgroup/pids/cgroup.procs; ls /sys/fs/cgroup", |config| {
-            if namespaced {
-                config.namespace("cgroup");
-            }
-        })?;
+    let script = "cat /sys/fs/cgroup/pids/cgroup.procs; ls /sys/fs/cgroup";
+    for (_, container) in in_either_cgroup_namespace(script)? {
         let output = container.run()?;
         output.says("1\n").says("pids").says("memory");
         assert!(!output.lines().iter().any(|line| line == "0"), "no process of the host is shown: {output}");
@@ -405,12 +404,10 @@ fn cgroups_can_be_mounted_at_two_places() -> Outcome {
     if let Some(reason) = cgroup::lacks_v1(&["pids"]) {
         return skip(&reason);
     }
-    for namespaced in [false, true] {
-        let container = shell("ls /sys/fs/cgroup /again; grep ' - cgroup' /proc/self/mountinfo", |config| {
+    let script = "ls /sys/fs/cgroup /again; grep ' - cgroup' /proc/self/mountinfo";
+    for (_, container) in in_either_cgroup_namespace(script)? {
+        container.edit(|config| {
             config.mount("/again", "cgroup", "cgroup", &[]);
-            if namespaced {
-                config.namespace("cgroup");
-            }
         })?;
         let output = container.run()?;
         let lines = output.ok().lines();
@@ -431,12 +428,7 @@ fn cgroups_that_are_shared_mounts_on_the_host_are_none_in_the_container() -> Out
     if let Some(reason) = cgroup::lacks_v1(&["pids"]) {
         return skip(&reason);
     }
-    for namespaced in [false, true] {
-        let container = shell("grep -e '- cgroup ' /proc/self/mountinfo", |config| {
-            if namespaced {
-                config.namespace("cgroup");
-            }
-        })?;
+    for (namespaced, container) in in_either_cgroup_namespace("grep -e '- cgroup ' /proc/self/mountinfo")? {
         let words = ["run", container.id.as_str()];
         let shared = ["unshare", "--mount", "--propagation", "shared"];
         let output = container.runtime(words).under(shared).output()?;

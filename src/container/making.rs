@@ -337,7 +337,6 @@ impl Work {
         trace::done("hand over, record, commit");
         if !ready {
             child.await_ready()?;
-            trace::done("wait for init to be ready");
         }
         let released = child.await_release();
         trace::done("wait for the execve");

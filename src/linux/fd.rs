@@ -151,7 +151,8 @@ pub fn adopt(fd: RawFd) -> std::os::fd::OwnedFd {
     unsafe { std::os::fd::FromRawFd::from_raw_fd(fd) }
 }
 
-fn is_null(stat: &nix::sys::stat::FileStat) -> bool {
+/// Whether this is the null device.
+pub fn is_null(stat: &nix::sys::stat::FileStat) -> bool {
     let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
     let (wanted_major, wanted_minor) = NULL_DEVICE;
     let wanted = (u64::from(wanted_major), u64::from(wanted_minor));

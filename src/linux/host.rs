@@ -24,9 +24,6 @@ pub fn boot_id() -> Result<String> {
 
 /// The same by a /proc that is open.
 pub fn boot_id_by(proc: &Proc) -> Result<String> {
-    if let Some(known) = BOOT_ID.get() {
-        return Ok(known.clone());
-    }
     let bytes = proc.read("sys/kernel/random/boot_id", 64)?;
     Ok(BOOT_ID.get_or_init(|| String::from_utf8_lossy(&bytes).trim().to_string()).clone())
 }
@@ -34,8 +31,7 @@ pub fn boot_id_by(proc: &Proc) -> Result<String> {
 /// What time it is since 1970 (UTC), in seconds and nanoseconds. By the call itself: to be asked once, it is quicker than
 /// the vDSO, whose pages must be mapped in and searched for the function (5 µs).
 pub fn wall_clock() -> Result<(i64, u32)> {
-    // SAFETY: plain data, for which zeros are valid.
-    let mut time: libc::timespec = unsafe { std::mem::zeroed() };
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: it writes `time` alone.
     done(unsafe { libc::syscall(libc::SYS_clock_gettime, libc::CLOCK_REALTIME, &raw mut time) })?;
     Ok((time.tv_sec, time.tv_nsec as u32))

@@ -13,7 +13,6 @@ use nix::unistd::{Pid, Whence, lseek};
 
 use crate::criu::InheritedDescriptor;
 use crate::fail;
-use crate::linux::device;
 use crate::linux::fd;
 use crate::linux::mountinfo::{Mountinfo, mount_id};
 use crate::linux::procfs::Proc;
@@ -47,8 +46,7 @@ fn describe(proc: &Proc, number: i32, own_null: bool) -> Result<String> {
     if stream.is_terminal() {
         return Ok(describe_terminal(&stat));
     }
-    let (null_major, null_minor) = fd::NULL_DEVICE;
-    if own_null && device::is_char(stream, null_major, null_minor) {
+    if own_null && fd::is_null(&stat) {
         return Ok(NULL.to_string());
     }
     let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;

@@ -42,11 +42,6 @@ fn source_name(plan: &Mount) -> String {
 }
 
 fn carry_out(context: &mut Context, index: usize, plan: &Mount) -> Result<()> {
-    if let Some(options) = options_at_once(plan)
-        && mount_at_once(root(context)?, plan, options).is_ok()
-    {
-        return Ok(());
-    }
     if let Some(names) = link_to_copy(context, index, plan)? {
         return make_link(root(context)?, &plan.target, &names);
     }
@@ -68,7 +63,10 @@ fn carry_out(context: &mut Context, index: usize, plan: &Mount) -> Result<()> {
             map_ids(context, index, plan, clone.as_fd())?;
             bind(context, plan, clone)?
         }
-        MountSource::Filesystem { .. } => filesystem(context, index, plan)?,
+        MountSource::Filesystem { .. } => match filesystem(context, index, plan)? {
+            Some(mounted) => mounted,
+            None => return Ok(()),
+        },
         MountSource::Cgroup(layout) => cgroup::mount(context, plan, layout)?,
         MountSource::Remount { options } => remount(context, plan, options)?,
         MountSource::PropagationOnly => root(context)?.resolve(&plan.target).context("find the target")?,
@@ -81,46 +79,6 @@ fn carry_out(context: &mut Context, index: usize, plan: &Mount) -> Result<()> {
         mount::set_propagation(mounted.as_fd(), *propagation).context("set propagation")?;
     }
     Ok(())
-}
-
-/// Filesystems of almost every container that are mounted by one call where nothing else is to be done to them.
-const AT_ONCE: [&str; 4] = ["tmpfs", "proc", "devpts", "mqueue"];
-
-/// The options of a filesystem that can be mounted by one call.
-fn options_at_once(plan: &Mount) -> Option<&[FsOption]> {
-    let MountSource::Filesystem { kind, source, options, copy_up: false, .. } = &plan.source else {
-        return None;
-    };
-    // Commas would part a value, and quotes hide them.
-    let is_plain = |text: &str| !text.contains([',', '"', '\\']);
-    let is_whole = |option: &FsOption| is_plain(&option.key) && option.value.as_deref().is_none_or(is_plain);
-    let changed = plan.label.is_some()
-        || plan.idmap.is_some()
-        || !plan.recursive_attributes.is_empty()
-        || !plan.propagation.is_empty();
-    (AT_ONCE.contains(&kind.as_str()) && !source.is_empty() && !changed && options.iter().all(is_whole))
-        .then_some(options)
-}
-
-/// What fails is tried again by `filesystem`, which can say why.
-fn mount_at_once(root: &Root, plan: &Mount, options: &[FsOption]) -> Result<()> {
-    let MountSource::Filesystem { kind, source, .. } = &plan.source else {
-        fail!(Code::Internal, "this mount is no filesystem");
-    };
-    let mode = inherited_mode(root, kind, options, &plan.target)?;
-    let target = target_of(root, plan, kind)?;
-    guard(root, &plan.target, target.as_fd(), || Ok(kind == "proc"))?;
-    let options: Vec<String> = options.iter().chain(&mode).map(option_text).collect();
-    mount::mount_at_once(target.as_fd(), kind, source, &options.join(","), plan.attributes)
-        .context("mount it")
-}
-
-/// Where a new filesystem goes; made if it is missing.
-fn target_of(root: &Root, plan: &Mount, kind: &str) -> Result<OwnedFd> {
-    match plan.plain_directory {
-        true => plain_directory(root, kind, &plan.target),
-        false => root.make_directory(&plan.target, 0o755).context("make the target"),
-    }
 }
 
 /// What the symlink names that is to be made and not mounted, if that is so.
@@ -182,21 +140,33 @@ fn set_flags(mounted: BorrowedFd, plan: &Mount) -> Result<()> {
         .hint("the source is mounted with flags that a user namespace may not clear")
 }
 
-/// A new filesystem.
-fn filesystem(context: &mut Context, index: usize, plan: &Mount) -> Result<OwnedFd> {
+/// A new filesystem. None where nothing can be left to do to it, and so it was mounted by one call.
+fn filesystem(context: &mut Context, index: usize, plan: &Mount) -> Result<Option<OwnedFd>> {
     let MountSource::Filesystem { kind, source, options, copy_up, instead } = &plan.source else {
         fail!(Code::Internal, "this mount is no filesystem");
     };
     let host = context.prepared.trees.sources.remove(&index);
     let root = root(context)?;
     let mode = inherited_mode(root, kind, options, &plan.target)?;
-    let target = target_of(root, plan, kind)?;
+    let target = match plan.plain_directory {
+        true => plain_directory(root, kind, &plan.target)?,
+        false => root.make_directory(&plan.target, 0o755).context("make the target")?,
+    };
     let mut options = options.to_vec();
     options.extend(mode);
     // Mqueue takes no label among its options: there it would be that of the root directory.
     if let Some(label) = plan.label.as_ref().filter(|_| kind != "mqueue") {
         options.push(FsOption { key: plan.label_option.into(), value: Some(label.clone()) });
     }
+    if is_for_one_call(plan, &options) {
+        let text = options.iter().map(option_text).collect::<Vec<_>>().join(",");
+        let mounted = guard(root, &plan.target, target.as_fd(), || Ok(kind == "proc"))
+            .and_then(|()| Ok(mount::mount_at_once(target.as_fd(), kind, source, &text, plan.attributes)?));
+        if mounted.is_ok() {
+            return Ok(None);
+        }
+    }
+    // What one call refused is refused again, with words.
     let mounted = match (new_filesystem(kind, source, &options, plan.attributes), host) {
         (Err(error), Some(host)) if error.errno() == Some(Errno::EPERM) && instead.is_some() => {
             mount::set_attributes(host.as_fd(), plan.attributes, true)
@@ -209,7 +179,27 @@ fn filesystem(context: &mut Context, index: usize, plan: &Mount) -> Result<Owned
     if *copy_up {
         copy_up::tree(target.as_fd(), mounted.as_fd()).context("copy the directory up")?;
     }
-    attach(root, &plan.target, mounted, target)
+    attach(root, &plan.target, mounted, target).map(Some)
+}
+
+/// Filesystems of almost every container.
+const USUAL: [&str; 4] = ["tmpfs", "proc", "devpts", "mqueue"];
+
+/// Whether a filesystem is one of those, and nothing but its options is asked for.
+fn is_for_one_call(plan: &Mount, options: &[FsOption]) -> bool {
+    let MountSource::Filesystem { kind, source, copy_up: false, .. } = &plan.source else {
+        return false;
+    };
+    // Commas would part a value, and quotes hide them.
+    let is_plain = |text: &str| !text.contains([',', '"', '\\']);
+    let is_whole = |option: &FsOption| is_plain(&option.key) && option.value.as_deref().is_none_or(is_plain);
+    USUAL.contains(&kind.as_str())
+        && !source.is_empty()
+        && plan.label.is_none()
+        && plan.idmap.is_none()
+        && plan.recursive_attributes.is_empty()
+        && plan.propagation.is_empty()
+        && options.iter().all(is_whole)
 }
 
 /// The ids of a mount that only the container could make.
