@@ -55,8 +55,10 @@ impl Unit {
             false => format!("{prefix}-{name}.scope"),
         };
         expand_slice(slice)?;
-        if name.ends_with(SLICE) {
-            expand_slice(&name)?;
+        if name.ends_with(SLICE) && expand_slice(&name)?.as_os_str().is_empty() {
+            return Err(invalid(format!(
+                "{name:?} is the root slice, which holds every unit, and no container's own"
+            )));
         }
         check_characters(&name)?;
         check_characters(slice)?;
@@ -151,6 +153,7 @@ mod tests {
             "a.slice:p:../../x",
             "a.slice:p:n n",
             "a.slice:p:a--b.slice",
+            "a.slice:p:-.slice",
             "a.slice:p:n\n",
             "../a.slice:p:n",
             &format!("a.slice:p:{}", "n".repeat(250)),
