@@ -332,3 +332,20 @@ fn an_init_that_is_killed_before_it_is_ready_is_an_error_and_leaves_nothing() ->
     }
     Ok(())
 }
+
+#[test]
+fn an_error_that_comes_of_inits_death_says_that_too() -> Outcome {
+    if is_peer() {
+        return skip("a peer says it in other words");
+    }
+    let container = Container::with(|config| {
+        let script = "pid=$(sed 's/.*\"pid\": *\\([0-9]*\\).*/\\1/'); kill -9 $pid
+                      until grep -q '^State:.Z' /proc/$pid/status; do :; done
+                      echo no init >&2; exit 3";
+        config.shell_hook("createRuntime", script);
+    })?;
+    let output = container.create()?;
+    output.fails(1, "container init was killed by signal 9 while it was being made: ").fails(1, "no init");
+    assert_eq!(container.leftovers()?, Vec::<String>::new());
+    Ok(())
+}

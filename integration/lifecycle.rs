@@ -6,6 +6,7 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
+use crate::support::container::{Driver, driver};
 use crate::support::{Container, Outcome, Process, cgroup, is_peer, skip};
 
 #[test]
@@ -378,7 +379,11 @@ fn thirty_containers_live_side_by_side() -> Outcome {
     let container = Container::new()?;
     let (name, group) = (container.id.clone(), container.cgroup.clone());
     for number in 0..30 {
-        container.edit(|config| config["linux"]["cgroupsPath"] = format!("{group}/{number}").into())?;
+        let path = match driver() {
+            Driver::Cgroupfs => format!("{group}/{number}"),
+            Driver::Systemd => format!("{}.{number}", container.cgroups_path),
+        };
+        container.edit(|config| config["linux"]["cgroupsPath"] = path.into())?;
         container.runtime(["run", "--detach", &format!("{name}.{number}")]).output()?.ok();
     }
     assert_eq!(container.runtime(["list", "--quiet"]).output()?.ok().lines().len(), 30);

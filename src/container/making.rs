@@ -349,6 +349,10 @@ impl Work {
 
     /// Undoes all of it, and says what went wrong first.
     fn undo(mut self, blueprint: &Blueprint, error: Error) -> Error {
+        let error = match &self.child {
+            Some(child) => child.explain_end(error),
+            None => error,
+        };
         let mut error = self.explain_oom(self.manager.explain_refusal(error));
         // While the container's network namespace is there: virtual ones die with it.
         self.net_devices.give_back();

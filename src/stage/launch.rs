@@ -299,13 +299,28 @@ impl Child {
         }
     }
 
+    /// An error of the parent's own is likely to come of the child's end, where that came before: its cgroup may be
+    /// gone with it. Then the child's last word is the error, or its death is told with it.
+    pub fn explain_end(&self, error: Error) -> Error {
+        if pidfd::has_ended(self.pidfd.as_fd()) != Ok(true) {
+            return error;
+        }
+        while let Ok(Some(said)) = self.channel.receive() {
+            if let ToParent::Failed(message) = said {
+                return Error::from_message(message);
+            }
+        }
+        match pidfd::reap(self.pidfd.as_fd()) {
+            Ok(Exit::Signal(signal)) => error.context(killed(signal)),
+            // It was heard before, and reaped with that.
+            Ok(Exit::Code(_)) | Err(_) => error,
+        }
+    }
+
     /// Why a child that said nothing is gone.
     fn death(&self) -> Error {
         match pidfd::reap(self.pidfd.as_fd()) {
-            Ok(Exit::Signal(signal)) => Error::new(
-                Code::System,
-                format!("container init was killed by signal {signal} while it was being made"),
-            ),
+            Ok(Exit::Signal(signal)) => Error::new(Code::System, killed(signal)),
             Ok(Exit::Code(code)) => {
                 Error::new(Code::Internal, format!("container init exited with status {code} without a word"))
             }
@@ -319,4 +334,8 @@ impl Child {
         let _ = pidfd::send_signal(self.pidfd.as_fd(), nix::libc::SIGKILL);
         let _ = pidfd::reap(self.pidfd.as_fd());
     }
+}
+
+fn killed(signal: i32) -> String {
+    format!("container init was killed by signal {signal} while it was being made")
 }
