@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::support::container::{Driver, driver};
-use crate::support::{Container, Outcome, cgroup, is_peer, skip};
+use crate::support::{Container, Outcome, cgroup, is_peer, skip, strace};
 
 fn with_resources(resources: Value) -> anyhow::Result<Container> {
     Container::with(|config| {
@@ -172,6 +172,41 @@ fn a_memory_limit_too_low_to_start_is_said_to_be() -> Outcome {
     let output = container.run()?;
     assert!(matches!(output.status(), 0 | 1 | 137), "{output}");
     assert_eq!(container.leftovers()?, Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
+fn a_process_goes_into_its_cgroups_by_itself() -> Outcome {
+    // To be moved there by another, it waits for the kernel's RCU on v1: some 12 ms.
+    if is_peer() {
+        return skip("a peer moves its processes");
+    }
+    if driver() == Driver::Systemd {
+        return skip("systemd moves the process into its unit");
+    }
+    if let Some(reason) = strace::lacking() {
+        return skip(reason);
+    }
+    let container = Container::new()?;
+    container.detach()?;
+    let other = Container::with(|config| {
+        config.args(&["/bin/true"]);
+    })?;
+    let run = other.runtime(["run", &other.id]);
+    for command in [run, container.exec_invocation(&[], &["true"])] {
+        let trace = other.path("trace");
+        let path = trace.to_string_lossy().into_owned();
+        command.under(["strace", "-f", "-e", "trace=openat2,clone3", "-o", &path]).output()?.ok();
+        let text = fs::read_to_string(&trace)?;
+        let opened = |file: &str| {
+            let name = format!("\"{file}\"");
+            text.lines().filter(|line| line.contains(&name) && line.contains("O_WRONLY")).count()
+        };
+        assert_eq!(opened("cgroup.procs"), 0, "{text}");
+        let unified = usize::from(cgroup::layout() != cgroup::Layout::Legacy);
+        assert_eq!(opened("tasks"), cgroup::hierarchies()?.len() - unified, "{text}");
+        assert_eq!(text.matches("CLONE_INTO_CGROUP").count(), unified, "{text}");
+    }
     Ok(())
 }
 

@@ -46,6 +46,12 @@ impl AsFd for Directory {
     }
 }
 
+impl From<Directory> for OwnedFd {
+    fn from(directory: Directory) -> OwnedFd {
+        directory.handle
+    }
+}
+
 impl Directory {
     /// The mount that holds `path` (absolute, lexically clean), what it speaks, and the rest of the path
     /// below it. That mount is the first directory on the way down that lies on a cgroup filesystem (above

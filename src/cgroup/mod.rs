@@ -49,6 +49,7 @@ pub use self::hierarchy::Mounts;
 use self::hierarchy::{Hierarchy, primary, sole_unified, unified};
 pub use self::location::{Driver, Location};
 pub use self::oom::{Oom, OomWatch};
+pub use self::place::Entrance;
 use self::procs::Processes;
 use self::rollback::Former;
 use self::stats::Stats;
@@ -201,20 +202,18 @@ impl Manager {
         Ok(!out_of_reach.is_empty())
     }
 
-    /// The v2 directory to clone into; None on v1 and hybrid, and where there is none before systemd has been
-    /// given the process (call `add` then).
-    pub fn clone_target(&self) -> Result<Option<OwnedFd>> {
+    /// A new process's own way into the cgroup; None before systemd has been given the process (call `add` then).
+    pub fn entrance(&self) -> Result<Option<Entrance>> {
         match self.unit {
             Some(_) => Ok(None),
-            None => place::clone_target(self.hierarchies()?),
+            None => place::entrance(self.hierarchies()?).map(Some),
         }
     }
 
-    /// Puts a process in every hierarchy that the clone did not: none on pure v2, all of them otherwise. With
-    /// the systemd driver, starts the unit with the process.
+    /// Puts a process in, in every hierarchy. With the systemd driver, starts the unit with the process.
     pub fn add(&self, pid: Pid) -> Result<()> {
         let hierarchies = self.hierarchies()?;
-        let Some(unit) = &self.unit else { return place::add(hierarchies, pid) };
+        let Some(unit) = &self.unit else { return place::add_everywhere(hierarchies, pid) };
         unit.start(pid)?;
         if sole_unified(hierarchies).is_none() {
             return place::add_everywhere(hierarchies, pid);
@@ -241,18 +240,19 @@ impl Manager {
         delegate::delegate(self.hierarchies()?, owner)
     }
 
-    /// The v2 directory to clone an exec'd process into; None on v1 and hybrid, and in a user's own unit (call
-    /// `add_exec` then).
+    /// An exec'd process's own way into the cgroup or a sub-cgroup (`exec --cgroup [ctrl[,ctrl]:]path`), in every
+    /// hierarchy; None for a user's own unit (call `add_exec` then).
     ///
     /// # Errors
-    /// As `add_exec`, and `can't open cgroup: …` where there is no such sub-cgroup.
-    pub fn exec_target(&self, sub: &[String]) -> Result<Option<OwnedFd>> {
-        let target = place::exec_target(self.hierarchies()?, sub)?;
+    /// In runc's words: `bad sub cgroup path: …`, `unknown controller …`, `can't open cgroup: …`, on v1 `error adding pid
+    /// …`.
+    pub fn exec_entrance(&self, sub: &[String]) -> Result<Option<Entrance>> {
+        let entrance = place::exec_entrance(self.hierarchies()?, sub)?;
         // A user may not clone across the cgroups of a session.
-        Ok(target.filter(|_| self.unit_of_user().is_none()))
+        Ok(self.unit_of_user().is_none().then_some(entrance))
     }
 
-    /// On v2, the cgroup that `init` is in by now: to clone into where `exec_target` (with no sub-cgroup
+    /// On v2, the cgroup that `init` is in by now: to clone into where that of `exec_entrance` (with no sub-cgroup
     /// asked for) is gone or answers EBUSY to the clone. None on v1 and hybrid. The caller sees to it that
     /// `init` is still the one it means.
     pub fn init_target(&self, tree: &CgroupTree, proc: &Proc, init: Pid) -> Result<Option<OwnedFd>> {

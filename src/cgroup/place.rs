@@ -1,9 +1,10 @@
 //! Putting a process into a container's cgroup.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
 use nix::unistd::Pid;
 
 use super::directory::Directory;
@@ -14,24 +15,51 @@ use crate::linux::cgroup_tree::CgroupTree;
 use crate::linux::procfs::Proc;
 use crate::report::{Code, Context, Result};
 
+/// Where a thread of v1 puts itself.
+const TASKS: &str = "tasks";
 /// One line with a path, or some ten on v1.
 const PROC_LIMIT: usize = 64 << 10;
 
-/// The directory to clone a process into (`CLONE_INTO_CGROUP`), where that puts it everywhere at once; None
-/// where there are v1 hierarchies, which clone3 knows nothing of.
-pub fn clone_target(hierarchies: &[Hierarchy]) -> Result<Option<OwnedFd>> {
-    let Some(hierarchy) = sole_unified(hierarchies) else { return Ok(None) };
-    let directory = hierarchy.existing()?;
-    Ok(Some(directory.as_fd().try_clone_to_owned()?))
+/// A new process's own way in, so that nobody has to move it. To move another one takes a lock for which the kernel waits
+/// for RCU, some 12 ms; a thread that moves itself by v1's `tasks` takes none (`cgroup_procs_write_start` in its
+/// kernel/cgroup/cgroup.c).
+#[derive(Debug, Default)]
+pub struct Entrance {
+    /// The directory in the unified tree, to clone the process into (`CLONE_INTO_CGROUP`).
+    pub unified: Option<OwnedFd>,
+    /// The file `tasks` of each v1 directory, and its path: who writes `0` to it is in.
+    pub tasks: Vec<(PathBuf, OwnedFd)>,
 }
 
-/// The same for a process that joins a running container.
-pub fn exec_target(hierarchies: &[Hierarchy], sub: &[String]) -> Result<Option<OwnedFd>> {
+/// The way into a container's own directories.
+pub fn entrance(hierarchies: &[Hierarchy]) -> Result<Entrance> {
+    entrance_to(hierarchies, &BTreeMap::new())
+}
+
+/// The same for a process that joins a running container, or a sub-cgroup of it.
+pub fn exec_entrance(hierarchies: &[Hierarchy], sub: &[String]) -> Result<Entrance> {
     let places = places(hierarchies, Place::parse(sub)?)?;
-    let Some(hierarchy) = sole_unified(hierarchies) else { return Ok(None) };
-    let below = places.get(hierarchy.key()).map(PathBuf::as_path).unwrap_or(Path::new(""));
-    let directory = open(hierarchy, below).context("can't open cgroup")?;
-    Ok(Some(directory.as_fd().try_clone_to_owned()?))
+    entrance_to(hierarchies, &places).context(match sole_unified(hierarchies) {
+        Some(_) => "can't open cgroup",
+        None => "error adding pid of the new process to cgroups",
+    })
+}
+
+fn entrance_to(hierarchies: &[Hierarchy], places: &BTreeMap<&str, PathBuf>) -> Result<Entrance> {
+    let mut entrance = Entrance::default();
+    for hierarchy in hierarchies {
+        let below = places.get(hierarchy.key()).map(PathBuf::as_path).unwrap_or(Path::new(""));
+        let directory = open(hierarchy, below)?;
+        if hierarchy.is_unified() {
+            entrance.unified = Some(directory.into());
+            continue;
+        }
+        let path = directory.path().join(TASKS);
+        let file = directory.open_file(TASKS, OFlag::O_WRONLY);
+        let file = file.with_context(|| format!("open {path:?}")).code(Code::Cgroup)?;
+        entrance.tasks.push((path, file));
+    }
+    Ok(entrance)
 }
 
 /// The cgroup that `init` is in by now, to clone an exec'd process into where the container's own takes none:
@@ -62,18 +90,10 @@ pub fn init_target(
     let top = hierarchy.top();
     let what = || format!("open cgroup {:?}", top.path().join(below));
     let directory = top.open(below).with_context(what).code(Code::Cgroup)?;
-    Ok(Some(directory.as_fd().try_clone_to_owned()?))
+    Ok(Some(directory.into()))
 }
 
-/// Puts a new container's first process in; nothing to do where it was cloned into its place.
-pub fn add(hierarchies: &[Hierarchy], pid: Pid) -> Result<()> {
-    if sole_unified(hierarchies).is_some() {
-        return Ok(());
-    }
-    add_everywhere(hierarchies, pid)
-}
-
-/// Puts a process in, in every hierarchy, wherever it is.
+/// Puts a process in, in every hierarchy.
 pub fn add_everywhere(hierarchies: &[Hierarchy], pid: Pid) -> Result<()> {
     hierarchies.iter().try_for_each(|hierarchy| enter(hierarchy, Path::new(""), pid))
 }

@@ -1,17 +1,20 @@
 //! What the tests of this floor share: cgroups to play with, gone again whatever happens.
 
 use std::io::{BufRead, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use nix::fcntl::OFlag;
 use nix::unistd::Pid;
 
 use super::directory::Directory;
 use super::{Driver, Manager};
 use crate::linux::cgroup_tree::{CgroupTree, Layout};
+use crate::linux::clone::{CloneArgs, Cloned, clone3};
 use crate::linux::procfs::Proc;
 use crate::linux::testing::Scratch;
 
@@ -107,6 +110,27 @@ impl Drop for Box {
         }
         if let Err(error) = killed.and(removed) {
             eprintln!("test cgroup {:?} is left behind: {error}", self.name);
+        }
+    }
+}
+
+/// A process that was cloned into a v2 cgroup, if one is given, has done something then, and waits to be killed.
+pub fn cloned(unified: Option<OwnedFd>, act: impl FnOnce() -> nix::Result<()>) -> Pid {
+    let (done, doing) = nix::unistd::pipe2(OFlag::O_CLOEXEC).expect("a pipe");
+    let args = CloneArgs { namespaces: &[], cgroup: unified.as_ref().map(AsFd::as_fd), sibling: false };
+    match clone3(&args).expect("clone3") {
+        Cloned::Child => {
+            if act().and_then(|()| nix::unistd::write(&doing, b".")).is_err() {
+                crate::linux::process::exit_now(1);
+            }
+            loop {
+                nix::unistd::pause();
+            }
+        }
+        Cloned::Parent { pid, .. } => {
+            drop(doing);
+            assert_eq!(nix::unistd::read(&done, &mut [0]), Ok(1), "the process has failed");
+            pid
         }
     }
 }

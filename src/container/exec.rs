@@ -16,7 +16,7 @@ use super::state::{ProcessId, State, Status};
 use super::store::{Container, ContainerId};
 use super::{Globals, find, foreground, hooks, intel_rdt};
 use crate::bundle::{load, validate};
-use crate::cgroup::Manager;
+use crate::cgroup::{Entrance, Manager};
 use crate::fail;
 use crate::linux::cgroup_tree::CgroupTree;
 use crate::linux::namespace::Kind;
@@ -156,24 +156,25 @@ impl Entering<'_> {
             true => self.cgroup_of_init(&manager),
             false => Err(Error::from(errno)),
         };
-        let cgroup = match manager.exec_target(sub_cgroup) {
+        let entrance = match manager.exec_entrance(sub_cgroup) {
             Err(error) if error.errno() == Some(Errno::ENOENT) && sub_cgroup.is_empty() => {
-                own(Errno::ENOENT)?
+                own(Errno::ENOENT)?.map(|unified| Entrance { unified: Some(unified), tasks: Vec::new() })
             }
-            target => target?,
+            entrance => entrance?,
         };
         // Where the clone cannot go into a v2 cgroup, a write to cgroup.procs could not either.
-        let placed = cgroup.is_some();
+        let placed = entrance.is_some();
+        let Entrance { unified, tasks } = entrance.unwrap_or_default();
         let in_place = placed && self.resctrl.is_none() && self.plan.leaves_in_place();
         let start = Start {
             gate: Gate::Channel,
             proc: Proc::open().context("open /proc")?,
-            prepared: Prepared { filter, ..Prepared::default() },
+            prepared: Prepared { filter, tasks, ..Prepared::default() },
             hook_state: hooks::hook_state(self.state),
             user_namespace: self.plan.namespaces.contains(&Kind::User),
             in_place,
         };
-        let child = launch::spawn_exec(self.plan, start, init, cgroup.as_ref().map(AsFd::as_fd), &own)?;
+        let child = launch::spawn_exec(self.plan, start, init, unified.as_ref().map(AsFd::as_fd), &own)?;
         trace::done("clone3");
         if !placed && let Err(error) = manager.add_exec(child.pid(), sub_cgroup) {
             child.kill();

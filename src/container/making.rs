@@ -18,7 +18,7 @@ use super::notify::NotifyRelay;
 use super::state::{Phase, ProcessId, State};
 use super::store::{Container, START_FIFO, Store};
 use super::{foreground, handover, hooks, intel_rdt};
-use crate::cgroup::{self, Driver, Location, Manager};
+use crate::cgroup::{self, Driver, Entrance, Location, Manager};
 use crate::plan::seccomp::Filter;
 use crate::plan::{Plan, compile};
 use crate::report::{Code, Context, Error, Result, log, trace};
@@ -130,11 +130,12 @@ impl Work {
         }
 
         let to_lend = prepared.to_lend()?;
-        let cgroup = self.manager.clone_target()?;
-        let in_place = cgroup.is_some()
-            && to_lend.is_none()
-            && self.resctrl.is_none()
-            && blueprint.plan.leaves_in_place();
+        let entrance = self.manager.entrance()?;
+        let has_entrance = entrance.is_some();
+        let Entrance { unified, tasks } = entrance.unwrap_or_default();
+        prepared.tasks = tasks;
+        let in_place =
+            has_entrance && to_lend.is_none() && self.resctrl.is_none() && blueprint.plan.leaves_in_place();
         let start = Start {
             gate: self.gate(order)?,
             proc: blueprint.proc.try_clone().context("keep /proc for init")?,
@@ -143,9 +144,12 @@ impl Work {
             user_namespace: blueprint.plan.has_user_namespace(),
             in_place,
         };
-        let child = launch::spawn(&blueprint.plan, start, cgroup.as_ref().map(AsFd::as_fd))?;
+        let child = launch::spawn(&blueprint.plan, start, unified.as_ref().map(AsFd::as_fd))?;
         trace::done("clone3");
         let pid = self.child.insert(child).pid();
+        if !has_entrance {
+            self.manager.add(pid)?;
+        }
         if !in_place {
             self.place(blueprint, pid)?;
         }
@@ -180,7 +184,6 @@ impl Work {
 
     /// What init cannot do to itself, while it waits.
     fn place(&self, blueprint: &Blueprint, pid: Pid) -> Result<()> {
-        self.manager.add(pid)?;
         if let Some(group) = &self.resctrl {
             group.add(pid)?;
         }

@@ -16,6 +16,8 @@ use crate::plan::{EnterRoot, Rootfs};
 /// What the parent opened or compiled for the child while it had the host's view, by step index.
 #[derive(Default)]
 pub struct Prepared {
+    /// The files `tasks` of its v1 cgroups, with their paths.
+    pub tasks: Vec<(PathBuf, OwnedFd)>,
     /// Namespaces to join.
     pub namespaces: BTreeMap<Kind, OwnedFd>,
     /// The user namespaces whose maps mounts get, by step index.

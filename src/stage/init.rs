@@ -45,6 +45,7 @@ fn carry_out_all(context: &mut Context, steps: &[Step]) -> Result<Never> {
     log::debug("child process in init()");
     trace::enter_init();
     trace::done("clone3");
+    enter_cgroups(context)?;
     receive_trees(context)?;
     if !context.in_place {
         let cgroup = context.channel.expect_with(ToInit::Placed)?.pop();
@@ -64,6 +65,15 @@ fn carry_out_all(context: &mut Context, steps: &[Step]) -> Result<Never> {
         }
     }
     Err(Error::new(Code::Internal, "the plan ends without a program to run"))
+}
+
+/// v1's, into which nobody can be cloned; for itself a thread is `0`.
+fn enter_cgroups(context: &mut Context) -> Result<()> {
+    for (path, tasks) in std::mem::take(&mut context.prepared.tasks) {
+        let written = fd::write_all(tasks.as_fd(), b"0");
+        written.with_context(|| format!("failed to write 0 to {path:?}")).code(Code::Cgroup)?;
+    }
+    Ok(())
 }
 
 /// Mounts that were cloned in our mount namespace, since it is there that they are locked.

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::cgroup::testing::{Box, Shell, v1_tree};
+use crate::cgroup::testing::{Box, Shell, cloned, v1_tree};
 use crate::cgroup::write::testing::resources;
-use crate::cgroup::{Driver, Manager};
+use crate::cgroup::{Driver, Entrance, Manager};
 
 #[test]
 fn a_process_is_put_into_every_hierarchy() {
@@ -12,7 +12,6 @@ fn a_process_is_put_into_every_hierarchy() {
     let made = Box::made(&tree, json!({}));
     assert_eq!(made.directories().len(), tree.hierarchies.len());
     assert!(made.manager.exists());
-    assert!(made.manager.clone_target().unwrap().is_none());
 
     let shell = Shell::sleeping();
     made.manager.add(shell.pid()).unwrap();
@@ -25,6 +24,20 @@ fn a_process_is_put_into_every_hierarchy() {
         .collect();
     assert!(elsewhere.is_empty(), "{elsewhere:?}");
     assert_eq!(made.manager.pids().unwrap(), [shell.pid()]);
+}
+
+#[test]
+fn a_process_can_enter_every_hierarchy_by_itself() {
+    let Some(tree) = v1_tree() else { return };
+    let made = Box::made(&tree, json!({}));
+    let Entrance { unified, tasks } = made.manager.entrance().unwrap().expect("a way in");
+    assert_eq!(tasks.len() + usize::from(unified.is_some()), tree.hierarchies.len());
+    let pid =
+        cloned(unified, || tasks.iter().try_for_each(|(_, tasks)| nix::unistd::write(tasks, b"0").map(drop)));
+    for directory in made.directories() {
+        assert_eq!(std::fs::read_to_string(directory.join("cgroup.procs")).unwrap(), format!("{pid}\n"));
+    }
+    made.manager.signal_all(9).unwrap();
 }
 
 #[test]
@@ -145,14 +158,20 @@ fn exec_errors_are_in_runcs_words() {
         ("../other", "bad sub cgroup path: ../other"),
         ("whaaat:/", "unknown controller whaaat"),
     ] {
-        let error = made.manager.add_exec(shell.pid(), &[sub.to_owned()]).unwrap_err();
-        assert!(error.text().contains(expected), "{error}");
+        for error in [
+            made.manager.add_exec(shell.pid(), &[sub.to_owned()]).unwrap_err(),
+            made.manager.exec_entrance(&[sub.to_owned()]).unwrap_err(),
+        ] {
+            assert!(error.text().contains(expected), "{error}");
+        }
         assert_eq!(shell.cgroups(), before, "{sub} moved the process");
     }
     for sub in ["nonexistent", "cpu:nonexistent"] {
         let error = made.manager.add_exec(shell.pid(), &[sub.to_owned()]).unwrap_err().text();
         let expected = format!("error adding pid {} to cgroups: ", shell.pid());
         assert!(error.contains(&expected) && error.contains("no such file or directory"), "{error}");
+        let error = made.manager.exec_entrance(&[sub.to_owned()]).unwrap_err().text();
+        assert!(error.contains(" adding pid ") && error.contains("no such file or directory"), "{error}");
     }
 }
 

@@ -11,12 +11,11 @@ use nix::sched::{CloneFlags, unshare};
 use serde_json::json;
 
 use super::setting::{PROBE, check_devices};
-use crate::cgroup::testing::{Box, Fake, Shell};
+use crate::cgroup::testing::{Box, Fake, Shell, cloned};
 use crate::cgroup::v2;
 use crate::cgroup::write::carry_out;
 use crate::cgroup::write::testing::resources;
 use crate::linux::cgroup_tree::{CgroupTree, Hierarchy, Layout};
-use crate::linux::clone::{CloneArgs, Cloned, clone3};
 use crate::linux::testing::{Scratch, in_child};
 
 const SOON: Duration = Duration::from_secs(5);
@@ -66,16 +65,9 @@ fn a_process_is_cloned_into_its_cgroup() {
     with_v2("clone", |tree| {
         let made = Box::new(tree, "pod/box");
         made.manager.create(&resources(json!({}))).unwrap();
-        let target = made.manager.clone_target().unwrap().expect("a directory");
-        use std::os::fd::AsFd;
-        let args = CloneArgs { namespaces: &[], cgroup: Some(target.as_fd()), sibling: false };
-        let pid = match clone3(&args).unwrap() {
-            Cloned::Child => loop {
-                nix::unistd::pause();
-            },
-            Cloned::Parent { pid, .. } => pid,
-        };
-        made.manager.add(pid).unwrap();
+        let entrance = made.manager.entrance().unwrap().expect("a way in");
+        assert!(entrance.tasks.is_empty());
+        let pid = cloned(entrance.unified, || Ok(()));
         assert_eq!(made.manager.pids().unwrap(), [pid]);
         let again = made.manager.create(&resources(json!({}))).unwrap_err();
         assert!(again.text().contains("container's cgroup is not empty: 1 process(es) found"), "{again}");
@@ -160,7 +152,7 @@ fn an_execed_process_goes_where_it_is_told_or_where_init_is() {
     with_v2("exec", |tree| {
         let made = Box::made(tree, json!({}));
         let shell = Shell::sleeping();
-        let exec = |sub: &str| made.manager.exec_target(&[sub.to_owned()]);
+        let exec = |sub: &str| made.manager.exec_entrance(&[sub.to_owned()]);
         assert!(exec("..").unwrap_err().text().contains("bad sub cgroup path: .."));
         assert!(exec("cpu:x").unwrap_err().text().contains("unknown controller cpu"));
         let error = exec("nonexistent").unwrap_err().text();

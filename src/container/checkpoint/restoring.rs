@@ -191,8 +191,6 @@ impl<'a> Restoring<'a> {
         if let Some(owner) = self.blueprint.plan.cgroup.owner {
             self.manager.delegate(owner)?;
         }
-        // On cgroup v2 `add` is for processes that were cloned into it.
-        self.manager.add_exec(criu, &[])?;
         self.manager.apply(&self.blueprint.plan.cgroup.resources)
     }
 
