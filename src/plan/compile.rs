@@ -8,7 +8,8 @@ use oci_spec::runtime::{Process, Spec};
 use super::steps::Steps;
 use super::types::{Action, Cgroup, EnterRoot, Plan, Rootfs, Step};
 use super::{
-    delegation, devices, hooks, memory_policy, namespaces, net_devices, process, resources, rootfs, sysctl,
+    delegation, devices, hooks, memory_policy, namespaces, net_devices, process, resources, root_filesystem,
+    rootfs, sysctl,
 };
 use crate::bundle::{namespaces as wanted, path};
 use crate::fail;
@@ -78,8 +79,6 @@ fn steps(
     limits: Vec<Step>,
     parent_has_work: bool,
 ) -> Result<Vec<Step>> {
-    let mounts = rootfs::mounts(spec, options);
-    let rootfs_hooks = hooks::create_container(spec);
     let mut steps = Steps::default();
 
     // Namespaces. Init's own session and keyring come before anything that the container's files can touch.
@@ -88,69 +87,23 @@ fn steps(
     steps.add(namespaces.unshare_cgroup.then_some(Action::UnshareCgroupNamespace));
     steps.add([Action::NewSession]);
     steps.add(process::keyring(process, options.id, options.no_new_keyring));
-    let network = namespaces::network(spec, namespaces, options);
-    let (at_once, when_needed) = match network.contains(&Action::AwaitNetwork) {
-        true => (Vec::new(), network),
-        false => (network, Vec::new()),
+    let (at_once, network): (Vec<_>, Vec<_>) = match namespaces::network(spec, namespaces, options) {
+        awaited if awaited.contains(&Action::AwaitNetwork) => (Vec::new(), awaited),
+        there => (there, Vec::new()),
     };
     steps.add(at_once);
 
-    // The root filesystem, still seen from outside. The network comes when it is needed: it is being made meanwhile,
-    // and so what needs none of it comes before, as far as nothing of the container's runs before the program.
-    steps.add([Action::AttachRootfs]);
-    let (local, others) = rootfs::until_network(mounts.mount);
-    let made = devices::make(spec, options);
-    let apart = devices::are_apart(&made, &others);
-    let own_null = devices::use_own_null(spec, process).map(Step::from);
-    let made = made.into_iter().chain(own_null).collect();
-    let (made_first, made_last) = match apart {
-        true => (made, Vec::new()),
-        false => (Vec::new(), made),
-    };
-    let bounding = process::bounding(process);
-    let (bounding_first, bounding_last) = match !when_needed.is_empty() && rootfs_hooks.is_none() {
-        true => (bounding, None),
-        false => (None, bounding),
-    };
-    let cpus = Action::SetCpuAffinity(String::new());
-    let enter = Action::EnterRootfs(root.enter);
-    let looked_at = parent_has_work || rootfs_hooks.is_some() || process.terminal().unwrap_or(false);
-    let complete = made_last.is_empty() && rootfs::need_nothing_of_the_host(&others);
-    let entered_early = root.enter == EnterRoot::Pivot && !when_needed.is_empty() && !looked_at && complete;
-    steps.add(local);
-    steps.add(made_first);
-    if entered_early {
-        // Nobody looks on from outside: the kernel's wait when the old root goes is one for the network too.
-        steps.add([Action::AnnounceRootfs, cpus, enter]);
-        steps.add(bounding_first);
-        steps.add(when_needed);
-        steps.add(others);
-    } else {
-        steps.add(bounding_first);
-        steps.add(when_needed);
-        steps.add(others);
-        steps.add(made_last);
-
-        // The parent sets limits and runs hooks here; they may still change the root filesystem and the network.
-        steps.add([match parent_has_work {
-            true => Action::AwaitRuntimeHooks,
-            false => Action::AnnounceRootfs,
-        }]);
-        // The cpuset is in force now: do not keep the affinity of whoever called us.
-        steps.add([cpus]);
-        steps.add(rootfs_hooks);
-
-        // The terminal is opened outside, where /dev/pts/ptmx has just been mounted, and attached inside.
-        steps.add(process::open_terminal(process));
-        steps.add([enter]);
-    }
+    let enter = root.enter;
+    let wanted = root_filesystem::Wanted { spec, process, options, enter, parent_has_work, network };
+    let root = root_filesystem::make(wanted);
+    steps.add(root.steps);
     steps.add(rootfs::root_propagation(spec));
     steps.add(process::working_directory(process));
     steps.add(process::attach_terminal(process, true));
 
     // What is made in the root filesystem is made: close it. AppArmor's profile takes effect at exec, but is
     // written before sysctls and masks, while /proc is still whole.
-    steps.add(mounts.remount_readonly);
+    steps.add(root.remount_readonly);
     steps.add(rootfs::readonly_root(spec));
     steps.add([Action::SetUmask(process::UMASK)]);
     steps.add(namespaces::names(spec));
@@ -167,7 +120,7 @@ fn steps(
     steps.add(memory_policy::memory_policy(spec)?);
     let alone = namespaces.joined.is_empty() && namespaces.new.contains(&Kind::User);
     let let_in = (options.unprivileged && alone).then_some(Action::LetUserIn);
-    steps.add(process::confine_and_drop(spec, process, process, bounding_last, let_in));
+    steps.add(process::confine_and_drop(spec, process, process, root.bounding, let_in));
 
     // All that can fail has happened; from the commit on, init outlives its parent.
     steps.add([Action::AwaitCommit]);

@@ -15,6 +15,7 @@ mod net_devices;
 mod options;
 mod process;
 mod resources;
+mod root_filesystem;
 mod rootfs;
 mod steps;
 mod sysctl;
