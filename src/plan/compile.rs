@@ -8,8 +8,8 @@ use oci_spec::runtime::{Process, Spec};
 use super::steps::Steps;
 use super::types::{Action, Cgroup, EnterRoot, Plan, Rootfs, Step};
 use super::{
-    delegation, devices, hooks, memory_policy, namespaces, net_devices, process, resources, root_filesystem,
-    rootfs, sysctl,
+    delegation, hooks, memory_policy, namespaces, net_devices, process, resources, root_filesystem, rootfs,
+    sysctl,
 };
 use crate::bundle::{namespaces as wanted, path};
 use crate::fail;

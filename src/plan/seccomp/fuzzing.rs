@@ -2,16 +2,11 @@
 
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction, LinuxSyscall};
 
-use super::interpreter::{answer, assert_same};
+use super::interpreter::{ALLOW, ERRNO, I386, KILL_THREAD, X86_64, answer, assert_same};
 use super::{MAX_INSTRUCTIONS, action, compile, rules};
 
-const X86_64: u32 = 0xc000_003e;
-const I386: u32 = 0x4000_0003;
 /// SECCOMP_RET_ACTION_FULL.
 const ACTION: u32 = 0xffff_0000;
-const KILL_THREAD: u32 = 0;
-const ALLOW: u32 = 0x7fff_0000;
-const ERRNO: u32 = 0x0005_0000;
 const ENOSYS: u32 = ERRNO | nix::libc::ENOSYS as u32;
 /// Past the newest call that there is.
 const CALLS: u32 = 512;

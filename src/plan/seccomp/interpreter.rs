@@ -5,6 +5,18 @@ use std::collections::BTreeSet;
 use super::Filter;
 use super::bpf::{self, INSTRUCTION, X32_BIT};
 
+/// What the kernel calls architectures (AUDIT_ARCH_* of linux/audit.h).
+pub const X86_64: u32 = 0xc000_003e;
+pub const I386: u32 = 0x4000_0003;
+#[cfg(test)]
+pub const AARCH64: u32 = 0xc000_00b7;
+/// What filters answer (SECCOMP_RET_* of linux/seccomp.h).
+#[cfg(test)]
+pub const KILL_PROCESS: u32 = 0x8000_0000;
+pub const KILL_THREAD: u32 = 0;
+pub const ERRNO: u32 = 0x0005_0000;
+pub const ALLOW: u32 = 0x7fff_0000;
+
 /// What the filter answers to a call of this number with these arguments on this architecture.
 pub fn answer(filter: &Filter, arch: u32, number: u32, args: &[u64]) -> u32 {
     answer_of(&filter.program, arch, number, args)

@@ -1,16 +1,8 @@
 //! The compiled program is run here by a small interpreter, on what the kernel would give it.
 
-use super::interpreter::answer;
+use super::interpreter::{ALLOW, ERRNO, I386, KILL_PROCESS, KILL_THREAD, X86_64, answer};
 use super::*;
 use serde_json::json;
-
-const X86_64: u32 = 0xc000_003e;
-const I386: u32 = 0x4000_0003;
-
-const ALLOW: u32 = 0x7fff_0000;
-const ERRNO: u32 = 0x0005_0000;
-const KILL_THREAD: u32 = 0;
-const KILL_PROCESS: u32 = 0x8000_0000;
 
 // Of x86-64.
 const READ: u32 = 0;

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::super::bpf::{INSTRUCTION, decode, encode};
-use super::super::interpreter::assert_same;
+use super::super::interpreter::{AARCH64, ALLOW, I386, X86_64, answer, assert_same};
 use super::super::program;
 use super::*;
 
@@ -80,10 +80,9 @@ fn every_number_is_in_its_range() {
         notifies_sendmsg: false,
     };
     let (long, short) = (filter(&long), filter(&short));
-    for architecture in [0xc000_003e, 0x4000_0003, 0xc000_00b7] {
+    for architecture in [X86_64, I386, AARCH64] {
         for number in (0..1000).flat_map(|number| [number, number | X32_BIT, number | 1 << 31, !number]) {
-            let [one, other] = [&long, &short]
-                .map(|filter| super::super::interpreter::answer(filter, architecture, number, &[8]));
+            let [one, other] = [&long, &short].map(|filter| answer(filter, architecture, number, &[8]));
             assert_eq!(one, other, "{number:#x} of {architecture:#x}");
         }
     }
@@ -92,25 +91,25 @@ fn every_number_is_in_its_range() {
 #[test]
 fn what_is_not_understood_is_left_as_it_is() {
     const LOAD_NUMBER: Instruction = (code::LOAD_WORD, 0, 0, NUMBER);
-    const ALLOW: Instruction = (code::RETURN, 0, 0, 0x7fff_0000);
+    const GRANT: Instruction = (code::RETURN, 0, 0, ALLOW);
     const KILL: Instruction = (code::RETURN, 0, 0, 0);
     // Enough of the like for anything to be shorter.
     let padding = [(code::JUMP_IF_EQUAL, 0, 0, 1); 20];
     let cases: [(&str, &[Instruction]); 8] = [
-        ("a question before anything is loaded", &[(code::JUMP_IF_EQUAL, 0, 1, 0), ALLOW, KILL]),
-        ("other bits of a number", &[LOAD_NUMBER, (code::JUMP_IF_ANY_BIT, 0, 1, 4), ALLOW, KILL]),
+        ("a question before anything is loaded", &[(code::JUMP_IF_EQUAL, 0, 1, 0), GRANT, KILL]),
+        ("other bits of a number", &[LOAD_NUMBER, (code::JUMP_IF_ANY_BIT, 0, 1, 4), GRANT, KILL]),
         (
             "arithmetic on a number",
-            &[LOAD_NUMBER, (code::AND, 0, 0, 1), (code::JUMP_IF_EQUAL, 0, 1, 1), ALLOW, KILL],
+            &[LOAD_NUMBER, (code::AND, 0, 0, 1), (code::JUMP_IF_EQUAL, 0, 1, 1), GRANT, KILL],
         ),
         (
             "an order of architectures",
-            &[(code::LOAD_WORD, 0, 0, ARCHITECTURE), (code::JUMP_IF_GREATER, 0, 1, 9), ALLOW, KILL],
+            &[(code::LOAD_WORD, 0, 0, ARCHITECTURE), (code::JUMP_IF_GREATER, 0, 1, 9), GRANT, KILL],
         ),
         ("an answer from the accumulator", &[LOAD_NUMBER, (0x16, 0, 0, 0)]),
-        ("an instruction that no filter has", &[LOAD_NUMBER, (0x87, 0, 0, 0), ALLOW]),
+        ("an instruction that no filter has", &[LOAD_NUMBER, (0x87, 0, 0, 0), GRANT]),
         ("an end that is missing", &[LOAD_NUMBER]),
-        ("a jump out of it", &[LOAD_NUMBER, (code::JUMP, 0, 0, u32::MAX), ALLOW]),
+        ("a jump out of it", &[LOAD_NUMBER, (code::JUMP, 0, 0, u32::MAX), GRANT]),
     ];
     for (what, instructions) in cases {
         assert_eq!(by_ranges(instructions), None, "{what}");
@@ -130,7 +129,7 @@ fn many_questions_about_arguments_end() {
         instructions.push((code::LOAD_WORD, 0, 0, 20));
         instructions.push((code::JUMP_IF_EQUAL, 0, 0, question));
     }
-    instructions.push((code::RETURN, 0, 0, 0x7fff_0000));
+    instructions.push((code::RETURN, 0, 0, ALLOW));
     let short = by_ranges(&instructions).unwrap();
     assert!(short.len() <= instructions.len(), "{}", short.len());
     // And where they are nested too deep for us, they are left.
