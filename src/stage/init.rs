@@ -69,10 +69,15 @@ fn carry_out_all(context: &mut Context, steps: &[Step]) -> Result<Never> {
 
 /// v1's, into which nobody can be cloned; for itself a thread is `0`.
 fn enter_cgroups(context: &mut Context) -> Result<()> {
-    for (path, tasks) in std::mem::take(&mut context.prepared.tasks) {
+    let all = std::mem::take(&mut context.prepared.tasks);
+    if all.is_empty() {
+        return Ok(());
+    }
+    for (path, tasks) in all {
         let written = fd::write_all(tasks.as_fd(), b"0");
         written.with_context(|| format!("failed to write 0 to {path:?}")).code(Code::Cgroup)?;
     }
+    trace::done("enter the v1 cgroups");
     Ok(())
 }
 
