@@ -53,6 +53,12 @@ static int filesystem(const char *type, unsigned attributes, const char *const *
 	return mount;
 }
 
+/* The same in one call, where it is attached by a path: half of what it takes by fsopen. */
+static void mount_new(const char *source, const char *at, const char *type, unsigned long flags, const char *options)
+{
+	ok(syscall(SYS_mount, source, at, type, flags, options), at);
+}
+
 static void attach(int mount, int root, const char *at)
 {
 	MUST(syscall(SYS_move_mount, mount, "", root, at, MOVE_MOUNT_F_EMPTY_PATH));
@@ -132,27 +138,25 @@ static void make_root(const char *rootfs, char *const *cgroups)
 	int tree = MUST(bound(AT_FDCWD, rootfs, 1));
 	MUST(syscall(SYS_move_mount, tree, "", AT_FDCWD, rootfs, MOVE_MOUNT_F_EMPTY_PATH));
 
-	attach(filesystem("proc", 0, NULL), tree, "proc");
-	int dev = filesystem("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME,
-			     (const char *[]){ "mode", "755", "size", "65536k", NULL });
-	int in_dev = MUST(openat(dev, ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
-	MUST(mkdirat(in_dev, "pts", 0755));
-	MUST(mkdirat(in_dev, "shm", 0755));
-	MUST(mkdirat(in_dev, "mqueue", 0755));
-	make_devices(in_dev);
-	attach(dev, tree, "dev");
-	unsigned none = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
-	attach(filesystem("devpts", none, (const char *[]){ "ptmxmode", "0666", "mode", "0620", "gid", "5", NULL }), in_dev, "pts");
-	none |= MOUNT_ATTR_NODEV;
-	attach(filesystem("tmpfs", none, (const char *[]){ "mode", "1777", "size", "65536k", NULL }), in_dev, "shm");
-	attach(filesystem("mqueue", none, NULL), in_dev, "mqueue");
-	attach(filesystem("sysfs", none | MOUNT_ATTR_RDONLY, NULL), tree, "sys");
+	unsigned long none = MS_NOSUID | MS_NOEXEC;
+	MUST(fchdir(tree));
+	mount_new("proc", "proc", "proc", 0, NULL);
+	mount_new("tmpfs", "dev", "tmpfs", MS_NOSUID | MS_STRICTATIME, "mode=755,size=65536k");
+	MUST(chdir("dev"));
+	MUST(mkdir("pts", 0755));
+	MUST(mkdir("shm", 0755));
+	MUST(mkdir("mqueue", 0755));
+	make_devices(AT_FDCWD);
+	mount_new("devpts", "pts", "devpts", none, "ptmxmode=0666,mode=0620,gid=5");
+	mount_new("shm", "shm", "tmpfs", none | MS_NODEV, "mode=1777,size=65536k");
+	mount_new("mqueue", "mqueue", "mqueue", none | MS_NODEV, NULL);
+	MUST(fchdir(tree));
+	mount_new("sysfs", "sys", "sysfs", none | MS_NODEV | MS_RDONLY, NULL);
 	if (cgroups[1])
 		show_cgroups(tree, cgroups);
 	else
-		attach(filesystem("cgroup2", none | MOUNT_ATTR_RDONLY, NULL), tree, "sys/fs/cgroup");
+		mount_new("cgroup", "sys/fs/cgroup", "cgroup2", none | MS_NODEV | MS_RDONLY, NULL);
 
-	MUST(fchdir(tree));
 	MUST(syscall(SYS_pivot_root, ".", "."));
 	MUST(syscall(SYS_umount2, ".", 2 /* MNT_DETACH */));
 	MUST(chdir("/"));
@@ -202,9 +206,28 @@ static void confine(void)
 	MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 }
 
+/* v2's tree, alone or beside v1's: the child is cloned into its cgroup there. */
+static int is_unified(const char *cgroup, int alone)
+{
+	return alone || strstr(cgroup, "/unified/");
+}
+
+/* Into v1's by itself: who is moved by another waits for RCU. */
+static void enter_cgroups(char *const *cgroups)
+{
+	char path[4096];
+	for (int alone = !cgroups[1]; *cgroups; cgroups++) {
+		if (is_unified(*cgroups, alone))
+			continue;
+		snprintf(path, sizeof path, "%s/tasks", *cgroups);
+		put(path, "0");
+	}
+}
+
 static void init(const char *rootfs, char *const *cgroups, int ready)
 {
 	char word;
+	enter_cgroups(cgroups);
 	MUST(read(ready, &word, 1));
 	MUST(sethostname("bench", 5));
 	make_root(rootfs, cgroups);
@@ -234,28 +257,25 @@ int main(int count, char **words)
 	if (count < 3)
 		return 2;
 	int v2 = count == 3, cgroup = -1, ready[2];
-	char path[4096], pid[16];
 	for (int i = 2; i < count; i++) {
 		MUST(mkdir(words[i], 0755));
 		if (strstr(words[i], "/cpuset/"))
 			fill_cpuset(words[i]);
+		if (is_unified(words[i], v2))
+			cgroup = MUST(open(words[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	}
 	MUST(pipe2(ready, O_CLOEXEC));
 	struct clone_args args = { .flags = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS,
 				   .exit_signal = SIGCHLD };
-	if (v2) {
-		cgroup = MUST(open(words[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-		args.flags |= CLONE_NEWCGROUP | CLONE_INTO_CGROUP;
+	if (v2)
+		args.flags |= CLONE_NEWCGROUP;
+	if (cgroup >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = cgroup;
 	}
 	int child = MUST(syscall(SYS_clone3, &args, sizeof args));
 	if (child == 0)
 		close(ready[1]), init(words[1], words + 2, ready[0]);
-	snprintf(pid, sizeof pid, "%d", child);
-	for (int i = 2; !v2 && i < count; i++) {
-		snprintf(path, sizeof path, "%s/cgroup.procs", words[i]);
-		put(path, pid);
-	}
 	if (v2)
 		guard_devices(cgroup);
 	MUST(write(ready[1], "x", 1));
