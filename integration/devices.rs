@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 
 use serde_json::json;
 
-use crate::support::{Config, Container, Outcome, cgroup, is_peer, skip};
+use crate::support::{Config, Container, DescriptorSocket, Outcome, cgroup, is_peer, skip, strace};
 
 fn shell(script: &str, change: impl FnOnce(&mut Config)) -> anyhow::Result<Container> {
     Container::with(|config| {
@@ -191,6 +191,38 @@ fn the_v1_device_list_is_the_default_one() -> Outcome {
         assert!(list.lines().any(|line| line == rule), "{rule} in {list}");
     }
     assert!(!list.contains("a *:*"), "{list}");
+    Ok(())
+}
+
+#[test]
+fn hooks_and_the_terminal_find_the_device_rules_complete() -> Outcome {
+    // v1 forbids all devices before it allows some, one by one: slow writers show the moments between.
+    if let Some(reason) = cgroup::lacks_v1(&["devices"]) {
+        return skip(&reason);
+    }
+    if let Some(reason) = strace::lacking() {
+        return skip(reason);
+    }
+    for terminal in [false, true] {
+        let container = Container::with(|config| {
+            config["process"]["terminal"] = terminal.into();
+            if !terminal {
+                config.shell_hook("createContainer", ": < /dev/urandom");
+            }
+        })?;
+        let (trace, path) = (container.path("trace"), container.path("console.sock"));
+        let _socket = DescriptorSocket::listen(&path)?;
+        let (trace, path) = (trace.to_string_lossy(), path.to_string_lossy());
+        let mut words = vec!["create"];
+        if terminal {
+            words.extend(["--console-socket", &path]);
+        }
+        words.push(&container.id);
+        // Init goes on when the first rule is set.
+        let (slow, later) = ("inject=write:delay_exit=5000", "inject=sched_setaffinity:delay_exit=10000");
+        let tracer = strace::outliving(&container, &["-e", slow, "-e", later, "-o", &trace]);
+        container.runtime(words).under(tracer).output()?.ok();
+    }
     Ok(())
 }
 

@@ -63,8 +63,9 @@ pub fn make(wanted: Wanted) -> RootFilesystem {
         steps.add(network);
         steps.add(others);
         steps.add(devices_last);
-        // The parent sets limits and runs hooks here; they may still change the root filesystem and the network.
-        steps.add([match parent_has_work {
+        // The parent sets limits and runs hooks here; they may still change the root filesystem and the network. Even
+        // device rules alone are waited for by whoever opens devices next: v1 forbids all before it allows one by one.
+        steps.add([match is_looked_at {
             true => Action::AwaitRuntimeHooks,
             false => Action::AnnounceRootfs,
         }]);
