@@ -31,6 +31,7 @@ mod masks;
 mod mount_targets;
 mod mounts;
 mod namespaces;
+mod paces;
 mod process;
 mod rootless;
 mod run;
