@@ -44,7 +44,7 @@ use nix::errno::Errno;
 use nix::unistd::Pid;
 use oci_spec::runtime::LinuxResources;
 
-pub use self::freeze::is_frozen_at;
+pub use self::freeze::is_paused;
 pub use self::hierarchy::Mounts;
 use self::hierarchy::{Hierarchy, primary, sole_unified, unified};
 pub use self::location::{Driver, Location};

@@ -235,7 +235,7 @@ impl Container {
         if !alive(init)? {
             return Ok(Status::Stopped);
         }
-        if cgroup::is_frozen_at(&state.cgroup, &observer.cgroup_mounts)? {
+        if cgroup::is_paused(&state.cgroup, &observer.cgroup_mounts)? {
             return Ok(Status::Paused);
         }
         let waits = !state.ungated
