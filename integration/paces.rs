@@ -29,7 +29,6 @@ const LOOK: &str = "
     test \"$(cat /sys/class/net/lo/operstate /sys/class/net/lo/flags)\" = \"unknown
 0x9\"
     if (: > /proc/sys/kernel/hostname) 2> /dev/null || test -s /proc/kcore; then exit 9; fi
-    grep -q '^Seccomp:.0' /proc/self/status
     test \"$(ulimit -n)\" = 1024
     echo all is well";
 
