@@ -160,9 +160,7 @@ fn the_callers_groups_stay_where_an_annotation_says_so() -> Outcome {
             // They stay even where the config names others, as with crun.
             config["process"]["user"]["additionalGids"] = json!([5]);
             if mapped {
-                config.namespace("user");
-                config["linux"]["uidMappings"] = json!([{"containerID": 0, "hostID": 0, "size": 1000}]);
-                config["linux"]["gidMappings"] = json!([{"containerID": 0, "hostID": 0, "size": 1000}]);
+                config.user_namespace(json!([{"containerID": 0, "hostID": 0, "size": 1000}]));
             }
         })?;
         let caller = ["setpriv", "--groups", "4242,4243"];

@@ -109,9 +109,6 @@ fn one_that_sets_up_its_network_is_the_same_at_any_pace() -> Outcome {
 #[test]
 fn one_in_a_user_namespace_is_the_same_at_any_pace() -> Outcome {
     is_the_same_at_any_pace(|config| {
-        config.namespace("user");
-        for map in ["uidMappings", "gidMappings"] {
-            config["linux"][map] = json!([{"containerID": 0, "hostID": 100_000, "size": 1000}]);
-        }
+        config.user_namespace(json!([{"containerID": 0, "hostID": 100_000, "size": 1000}]));
     })
 }

@@ -97,9 +97,7 @@ impl User {
 /// Root of the container is the user, and nobody else is anybody.
 fn own_id(config: &mut Config) -> &mut Config {
     let map = json!([{"containerID": 0, "hostID": USER, "size": 1}]);
-    config.namespace("user").namespace("cgroup");
-    config["linux"]["uidMappings"] = map.clone();
-    config["linux"]["gidMappings"] = map;
+    config.user_namespace(map).namespace("cgroup");
     config["linux"]["cgroupsPath"] = Value::Null;
     config.mount_options("/dev/pts", &["newinstance", "ptmxmode=0666", "mode=0620"])
 }
@@ -108,8 +106,7 @@ fn own_id(config: &mut Config) -> &mut Config {
 fn ranges(config: &mut Config, count: u32) {
     let map = json!([{"containerID": 0, "hostID": USER, "size": 1},
                      {"containerID": 1, "hostID": FIRST, "size": count}]);
-    config["linux"]["uidMappings"] = map.clone();
-    config["linux"]["gidMappings"] = map;
+    config.user_namespace(map);
 }
 
 /// Why no test here can run, if so.
@@ -421,9 +418,7 @@ fn user_namespaces_that_are_switched_off_are_explained() -> Outcome {
         return skip(reason);
     }
     let user = User::with(|config| {
-        let map = json!([{"containerID": 0, "hostID": 0, "size": 1}]);
-        config["linux"]["uidMappings"] = map.clone();
-        config["linux"]["gidMappings"] = map;
+        config.user_namespace(json!([{"containerID": 0, "hostID": 0, "size": 1}]));
     })?;
     // The switch is each user namespace's own: the machine's stays as it is.
     let root = user.container.path("users").to_string_lossy().into_owned();

@@ -62,10 +62,8 @@ fn a_counter_goes_on_where_there_is_cgroup_v2_alone() -> Outcome {
 fn a_counter_goes_on_in_a_user_namespace() -> Outcome {
     with_criu(|| {
         let mut counter = Counter::new(|config| {
-            config.namespace("user").namespace("cgroup");
             let map = json!([{"containerID": 0, "hostID": 100_000, "size": 65_536}]);
-            config["linux"]["uidMappings"] = map.clone();
-            config["linux"]["gidMappings"] = map;
+            config.user_namespace(map).namespace("cgroup");
         })?;
         Invocation::new(["chown", "-Rh", "100000:100000"]).arg(counter.container.rootfs()).output()?.ok();
         counter.container.detach()?;

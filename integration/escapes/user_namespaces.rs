@@ -15,11 +15,7 @@ const USER: &str = "47110";
 const GROUP: u32 = 4242;
 
 fn mapped(config: &mut Config) -> &mut Config {
-    config.namespace("user");
-    for key in ["uidMappings", "gidMappings"] {
-        config["linux"][key] = json!([{"containerID": 0, "hostID": BASE, "size": 1000}]);
-    }
-    config
+    config.user_namespace(json!([{"containerID": 0, "hostID": BASE, "size": 1000}]))
 }
 
 fn give(path: impl AsRef<std::ffi::OsStr>, owner: &str) -> Outcome {
@@ -37,9 +33,7 @@ fn cve_2014_8989_a_group_that_denies_is_not_dropped() -> Outcome {
     let script = "set +e; cat /proc/self/setgroups; su root -c 'cat /secret'; cat /secret; exit 0";
     let container = Container::with(|config| {
         let map = json!([{"containerID": 0, "hostID": USER.parse::<u32>().unwrap_or(0), "size": 1}]);
-        config.namespace("user").namespace("cgroup").shell(script);
-        config["linux"]["uidMappings"] = map.clone();
-        config["linux"]["gidMappings"] = map;
+        config.user_namespace(map).namespace("cgroup").shell(script);
         config["linux"]["cgroupsPath"] = json!(null);
         config.mount_options("/dev/pts", &["newinstance", "ptmxmode=0666", "mode=0620"]);
         config.capabilities(&["CAP_SETGID", "CAP_SETUID", "CAP_SYS_ADMIN"]);

@@ -126,9 +126,7 @@ fn a_container_in_a_user_namespace_runs_under_its_profile() -> Outcome {
     }
     let container = container(|config| {
         let map = serde_json::json!([{"containerID": 0, "hostID": 100_000, "size": 1000}]);
-        config.namespace("user").args(&LABEL);
-        config["linux"]["uidMappings"] = map.clone();
-        config["linux"]["gidMappings"] = map;
+        config.user_namespace(map).args(&LABEL);
     })?;
     Invocation::new(["chown", "-Rh", "100000:100000"]).arg(container.rootfs()).output()?.ok();
     let own = Profile::load(&container, "own", "/closed r")?;

@@ -16,9 +16,7 @@ const LIST: &str = "/sys/kernel/cgroup/delegate";
 
 fn mapped(config: &mut Config) {
     let map = json!([{"containerID": 0, "hostID": UID, "size": 1000}]);
-    config.namespace("user").namespace("cgroup");
-    config["linux"]["uidMappings"] = map.clone();
-    config["linux"]["gidMappings"] = map;
+    config.user_namespace(map).namespace("cgroup");
 }
 
 fn running(change: impl FnOnce(&mut Config)) -> anyhow::Result<Container> {

@@ -21,9 +21,7 @@ fn lacks_user() -> Option<&'static str> {
 fn container(change: impl FnOnce(&mut Config)) -> anyhow::Result<Container> {
     let map = json!([{"containerID": 0, "hostID": UID, "size": 1}]);
     let mut container = Container::with(|config| {
-        config.namespace("user").namespace("cgroup");
-        config["linux"]["uidMappings"] = map.clone();
-        config["linux"]["gidMappings"] = map;
+        config.user_namespace(map).namespace("cgroup");
         config.mount_options("/dev/pts", &["newinstance", "ptmxmode=0666", "mode=0620"]);
         change(config);
     })?;

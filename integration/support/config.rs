@@ -109,6 +109,14 @@ impl Config {
         self.without_namespace(kind).push("/linux/namespaces", json!({"type": kind}))
     }
 
+    /// A new user namespace, its uids and gids mapped alike.
+    pub fn user_namespace(&mut self, map: Value) -> &mut Self {
+        self.namespace("user");
+        self["linux"]["uidMappings"] = map.clone();
+        self["linux"]["gidMappings"] = map;
+        self
+    }
+
     pub fn join_namespace(&mut self, kind: &str, path: &str) -> &mut Self {
         self.without_namespace(kind).push("/linux/namespaces", json!({"type": kind, "path": path}))
     }
