@@ -100,27 +100,29 @@ pub fn is_frozen(hierarchies: &[Hierarchy]) -> Result<bool> {
     Ok(false)
 }
 
-/// Whether the container is paused: the same by its one freezer, of a container of which nothing else is asked. (Beside
-/// v1's freezer, the v2 tree of a hybrid is not asked: as with runc, and a look is a quarter of what `list` takes.)
+/// Whether the container is paused: the same by the one freezer that it is frozen with, of a container of which nothing
+/// else is asked. (Not by the v2 tree beside v1's freezer: as with runc, and a look is a quarter of what `list` takes.)
 pub fn is_paused(location: &Location, mounts: &Mounts) -> Result<bool> {
-    let has_v1 = location.paths.keys().any(|key| key_has(key, "freezer"));
-    let freezes = |key: &str| if has_v1 { key_has(key, "freezer") } else { key.is_empty() };
-    is_frozen(&Hierarchy::open_some(location, mounts, freezes)?)
+    let can_freeze = |key: &str| key.is_empty() || key_has(key, "freezer");
+    let hierarchies = Hierarchy::open_some(location, mounts, can_freeze)?;
+    find_freezer(&hierarchies).map_or(Ok(false), |freezer| is_frozen(std::slice::from_ref(freezer)))
 }
 
 /// The directory to freeze by, if it is there.
 pub fn directory(hierarchies: &[Hierarchy]) -> Result<Option<PathBuf>> {
-    match freezer(hierarchies) {
-        Ok(freezer) => Ok(freezer.directory()?.map(|_| freezer.path())),
-        Err(_) => Ok(None),
+    match find_freezer(hierarchies) {
+        Some(freezer) => Ok(freezer.directory()?.map(|_| freezer.path())),
+        None => Ok(None),
     }
 }
 
 /// The one to freeze with: the v1 controller where it is mounted, since others look there first.
+fn find_freezer(hierarchies: &[Hierarchy]) -> Option<&Hierarchy> {
+    hierarchies.iter().find(|hierarchy| hierarchy.has("freezer")).or_else(|| unified(hierarchies))
+}
+
 fn freezer(hierarchies: &[Hierarchy]) -> Result<&Hierarchy> {
-    let found =
-        hierarchies.iter().find(|hierarchy| hierarchy.has("freezer")).or_else(|| unified(hierarchies));
-    found.ok_or_else(|| {
+    find_freezer(hierarchies).ok_or_else(|| {
         Error::new(Code::Cgroup, "cannot toggle freezer: cgroups not configured for container")
     })
 }

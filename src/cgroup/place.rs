@@ -48,8 +48,7 @@ pub fn exec_entrance(hierarchies: &[Hierarchy], sub: &[String]) -> Result<Entran
 fn entrance_to(hierarchies: &[Hierarchy], places: &BTreeMap<&str, PathBuf>) -> Result<Entrance> {
     let mut entrance = Entrance::default();
     for hierarchy in hierarchies {
-        let below = places.get(hierarchy.key()).map(PathBuf::as_path).unwrap_or(Path::new(""));
-        let directory = open(hierarchy, below)?;
+        let directory = open(hierarchy, below(places, hierarchy))?;
         if hierarchy.is_unified() {
             entrance.unified = Some(directory.into());
             continue;
@@ -102,8 +101,8 @@ pub fn add_everywhere(hierarchies: &[Hierarchy], pid: Pid) -> Result<()> {
 pub fn add_exec(hierarchies: &[Hierarchy], pid: Pid, sub: &[String]) -> Result<()> {
     let places = places(hierarchies, Place::parse(sub)?)?;
     hierarchies.iter().try_for_each(|hierarchy| {
-        let below = places.get(hierarchy.key()).map(PathBuf::as_path).unwrap_or(Path::new(""));
-        enter(hierarchy, below, pid).with_context(|| format!("error adding pid {pid} to cgroups"))
+        enter(hierarchy, below(&places, hierarchy), pid)
+            .with_context(|| format!("error adding pid {pid} to cgroups"))
     })
 }
 
@@ -134,6 +133,11 @@ fn places(hierarchies: &[Hierarchy], place: Place) -> Result<BTreeMap<&str, Path
         }
     }
     Ok(places)
+}
+
+/// Where in one hierarchy that is, below the container's own directory.
+fn below<'a>(places: &'a BTreeMap<&str, PathBuf>, hierarchy: &Hierarchy) -> &'a Path {
+    places.get(hierarchy.key()).map_or(Path::new(""), PathBuf::as_path)
 }
 
 fn open(hierarchy: &Hierarchy, below: &Path) -> Result<Directory> {

@@ -158,7 +158,7 @@ impl Entering<'_> {
         };
         let entrance = match manager.exec_entrance(sub_cgroup) {
             Err(error) if error.errno() == Some(Errno::ENOENT) && sub_cgroup.is_empty() => {
-                own(Errno::ENOENT)?.map(|unified| Entrance { unified: Some(unified), tasks: Vec::new() })
+                own(Errno::ENOENT)?.map(|unified| Entrance { unified: Some(unified), ..Entrance::default() })
             }
             entrance => entrance?,
         };

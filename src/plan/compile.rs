@@ -8,7 +8,7 @@ use oci_spec::runtime::{Process, Spec};
 use super::steps::Steps;
 use super::types::{Action, Cgroup, EnterRoot, Plan, Rootfs, Step};
 use super::{
-    delegation, hooks, memory_policy, namespaces, net_devices, process, resources, root_filesystem, rootfs,
+    delegation, hooks, memory_policy, namespaces, net_devices, process, resources, rootfs, rootfs_order,
     sysctl,
 };
 use crate::bundle::{namespaces as wanted, path};
@@ -94,8 +94,8 @@ fn steps(
     steps.add(at_once);
 
     let enter = root.enter;
-    let wanted = root_filesystem::Wanted { spec, process, options, enter, parent_has_work, network };
-    let root = root_filesystem::make(wanted);
+    let wanted = rootfs_order::Wanted { spec, process, options, enter, parent_has_work, network };
+    let root = rootfs_order::make(wanted);
     steps.add(root.steps);
     steps.add(rootfs::root_propagation(spec));
     steps.add(process::working_directory(process));

@@ -1,4 +1,4 @@
-//! The root filesystem, from its attaching until init enters it, still seen from outside.
+//! The order of what makes the root filesystem, from its attaching until init enters it.
 //!
 //! The network comes when it is needed: the parent makes it meanwhile. What needs none of it comes before, as far as
 //! nothing of the container's runs before the program.
@@ -38,10 +38,10 @@ pub fn make(wanted: Wanted) -> RootFilesystem {
     let (devices_first, devices_last) = devices(spec, process, options, &others);
     let hooks = hooks::create_container(spec);
     let network_is_awaited = !network.is_empty();
-    let (bounding_first, bounding) = match (process::bounding(process), network_is_awaited && hooks.is_none())
-    {
-        (bounding, true) => (bounding, None),
-        (bounding, false) => (None, bounding),
+    let bounding = process::bounding(process);
+    let (bounding_first, bounding) = match network_is_awaited && hooks.is_none() {
+        true => (bounding, None),
+        false => (None, bounding),
     };
     let is_looked_at = parent_has_work || hooks.is_some() || process.terminal().unwrap_or(false);
     let is_complete = devices_last.is_empty() && rootfs::need_nothing_of_the_host(&others);

@@ -75,12 +75,12 @@ pub enum Action {
     LinkPtmx,
     /// Standard streams that are the host's /dev/null become the container's.
     UseOwnNull,
-    /// Tell the parent that the root filesystem stands; it sets limits and runs prestart and
+    /// Tell the parent that the root filesystem stands; it sets limits and device rules and runs prestart and
     /// createRuntime hooks; go on at its word.
     AwaitRuntimeHooks,
-    /// The same where there is nothing to wait for: no such hooks, no interfaces to move, no limits. Device rules are
-    /// set beside what init does next, and are in force before the program is. Mounts that need nothing of the host may
-    /// follow.
+    /// The same where there is nothing to wait for: no such hooks, no interfaces to move, no limits, and nobody who opens
+    /// devices next (createContainer hooks, the terminal). Device rules are set beside what init does next, and are in
+    /// force before the program is. Mounts that need nothing of the host may follow.
     AnnounceRootfs,
     /// createContainer hooks: in the container's namespaces, before the pivot, cwd in the rootfs.
     RunCreateContainerHooks(Vec<Hook>),
